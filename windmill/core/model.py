@@ -1,0 +1,203 @@
+"""The values everything speaks in. All frozen; instants are aware UTC datetimes in whole milliseconds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from windmill.core.errors import Problem
+
+
+class State(StrEnum):
+    """Where an execution stands. Terminal states never change."""
+
+    QUEUED = "queued"  # wants to start, held by a cap
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"  # exit code, signal, or not started: see reason
+    TIMED_OUT = "timed_out"
+    STOPPED = "stopped"  # by a person
+    LOST = "lost"  # processes proven gone, outcome unknown
+    SKIPPED = "skipped"  # slots settled without a process: see reason
+
+
+TERMINAL: Final = frozenset(State) - {State.QUEUED, State.RUNNING}
+FAILURES: Final = frozenset({State.FAILED, State.TIMED_OUT, State.LOST})  # what a retry may follow
+
+
+class Cause(StrEnum):
+    """Why an execution exists (`Execution.trigger`)."""
+
+    SCHEDULE = "schedule"
+    CATCH_UP = "catch_up"  # a slot missed while the scheduler was away
+    RETRY = "retry"
+    MANUAL = "manual"
+
+
+class Overrun(StrEnum):
+    """What a slot does that comes due while its job still runs."""
+
+    RUN_NOW = "run_now"  # one start as soon as the previous execution ends
+    SKIP = "skip"  # recorded as skipped; wait for the next slot
+
+
+class CatchUp(StrEnum):
+    """What happens to slots missed while the scheduler was away."""
+
+    NONE = "none"
+    LAST = "last"
+    ALL = "all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a job is due. Exactly one of `interval`, `cron`, `at` is set; `core.triggers` turns it into slots."""
+
+    interval: timedelta | None = None
+    cron: str | None = None
+    at: datetime | None = None
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    timezone: str = "UTC"  # IANA name; meaning of cron and skip_dates
+    max_runs: int | None = None
+    overrun: Overrun = Overrun.RUN_NOW
+    catch_up: CatchUp = CatchUp.NONE
+    catch_up_window: timedelta = timedelta(days=1)
+    spread: timedelta = timedelta(0)
+    skip_dates: frozenset[date] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """How often and when a failed execution is tried again: delay * backoff**(attempt-1), at most max_delay."""
+
+    limit: int = 0
+    delay: timedelta = timedelta(seconds=10)
+    backoff: float = 2.0
+    max_delay: timedelta = timedelta(minutes=5)
+    exit_codes: tuple[int, ...] = ()  # empty: any failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Param:
+    """A typed input of a manual run. `type` is string, integer, number or boolean."""
+
+    name: str
+    type: str = "string"
+    default: str | int | float | bool | None = None
+    required: bool = False
+    enum: tuple[str | int | float | bool, ...] = ()
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Secret:
+    """An environment variable whose value is never shown; exactly one source is set."""
+
+    name: str
+    from_env: str | None = None
+    from_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Resource limits of an execution; None means none."""
+
+    memory: int | None = None  # bytes
+    cpu_time: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One YAML document, checked and complete: what to run and when."""
+
+    project: str
+    name: str
+    entry_point: str
+    file: str  # path of the document as shown to people, relative to the home where it lies inside
+    line: int = 1
+    digest: str  # of the document's meaning: equal digests mean nothing changed
+    args: tuple[str, ...] = ()
+    working_dir: str | None = None  # relative to the project; None: folder of the entry point
+    env: Mapping[str, str] = field(default_factory=dict)
+    env_file: tuple[str, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    params: tuple[Param, ...] = ()
+    schedule: Schedule | None = None  # None: manual only
+    timeout: timedelta | None = None
+    kill_grace: timedelta = timedelta(seconds=30)
+    retry: Retry = Retry()
+    success_exit_codes: tuple[int, ...] = (0,)
+    limits: Limits = Limits()
+    output_max: int = 10 * 1024 * 1024  # bytes kept per execution, half head and half tail
+    terminal: bool = False
+    enabled: bool = True
+    description: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    owner: str = ""
+    document: Mapping[str, Any] = field(default_factory=dict)  # the document as read, JSON-ready
+    inactive: tuple[str, ...] = ()  # keys accepted whose behaviour does not exist yet
+
+    @property
+    def key(self) -> str:
+        """The job's identity, project/name."""
+        return f"{self.project}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """All wanted jobs by key, and the problems found while reading them.
+
+    `stale` holds the keys served from their last good version because the file is broken now.
+    `unreadable` says that the jobs directory could not be read: nothing may be concluded from an absence.
+    """
+
+    jobs: Mapping[str, Job]
+    problems: tuple[Problem, ...] = ()
+    stale: frozenset[str] = frozenset()
+    unreadable: bool = False
+    files: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One run of a job, or slots settled without one. `id` is a pure function of what it is for."""
+
+    id: str
+    job: str  # project/name
+    state: State
+    reason: str = ""  # one word or "word: sentence"; empty when the state says it all
+    trigger: Cause
+    slot: datetime | None = None  # the instant it was due; None for manual
+    coalesced: int = 0  # further slots this record settles
+    coalesced_from: datetime | None = None  # the first of them
+    queued_at: datetime
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    exit_code: int | None = None
+    signal: str | None = None  # "SIGKILL"
+    attempt: int = 1
+    retry_of: str | None = None
+    revision: str | None = None
+    job_digest: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    requested_by: str = ""
+    output_bytes: int = 0  # written by the job, before any cut
+    cut_bytes: int = 0  # of these, not kept
+    pid: int | None = None
+
+
+def execution_id(job: str, *, cause: Cause, what: str, attempt: int = 1) -> str:
+    """Return 16 hex digits naming an execution: equal for equal arguments, on every machine, for ever.
+
+    `what` is the slot as RFC 3339 text, the request's id for a manual start, or the id of the execution that is
+    tried again. Catch-up names the same slot as schedule, so that a slot is started once whichever way it is
+    found to be due.
+    """
+    kind = Cause.SCHEDULE if cause is Cause.CATCH_UP else cause
+    text = f"{job}\0{kind}\0{what}\0{attempt}"
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
