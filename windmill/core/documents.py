@@ -9,7 +9,7 @@ from typing import Any
 from windmill.core.model import Cause, Execution, State
 
 Document = dict[str, Any]
-INSTANTS = ("slot", "coalesced_from", "queued_at", "started_at", "ended_at")
+INSTANTS = ("slot", "coalesced_from", "coalesced_to", "queued_at", "started_at", "ended_at")
 
 
 def to_text(instant: datetime | None) -> str | None:
@@ -35,6 +35,7 @@ def to_document(execution: Execution) -> Document:
         "slot": to_text(execution.slot),
         "coalesced": execution.coalesced,
         "coalesced_from": to_text(execution.coalesced_from),
+        "coalesced_to": to_text(execution.coalesced_to),
         "queued_at": to_text(execution.queued_at),
         "started_at": to_text(execution.started_at),
         "ended_at": to_text(execution.ended_at),

@@ -174,7 +174,8 @@ class Execution:
     trigger: Cause
     slot: datetime | None = None  # the instant it was due; None for manual
     coalesced: int = 0  # further slots this record settles
-    coalesced_from: datetime | None = None  # the first of them
+    coalesced_from: datetime | None = None  # the first slot settled, where there are further ones
+    coalesced_to: datetime | None = None  # the last slot settled, where there are further ones
     queued_at: datetime
     started_at: datetime | None = None
     ended_at: datetime | None = None
