@@ -1,0 +1,46 @@
+"""What changed between the jobs in effect and the jobs wanted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from windmill.core.model import Catalog
+from windmill.core.ports import JobsByKey
+
+FEWEST: Final = 2  # known jobs; of a single one, "more than half" is any removal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diff:
+    """Keys of jobs by what happened to them, each sorted."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+def diff(current: JobsByKey, wanted: JobsByKey) -> Diff:
+    """Return what turns `current` into `wanted`. Equal digests mean nothing changed, wherever the file lies."""
+    return Diff(
+        added=tuple(sorted(wanted.keys() - current.keys())),
+        changed=tuple(
+            sorted(key for key in wanted.keys() & current.keys() if wanted[key].digest != current[key].digest)
+        ),
+        removed=tuple(sorted(current.keys() - wanted.keys())),
+    )
+
+
+def suspicious(previous: Catalog | None, wanted: Catalog) -> bool:
+    """Return True when more than half of at least two known jobs vanished at once.
+
+    A directory caught in the middle of a checkout or a swap looks like that; so does a real clean-up, hence the
+    answer asks for a second look, not for a refusal. An unreadable directory says nothing about absence.
+    """
+    if previous is None or wanted.unreadable or len(previous.jobs) < FEWEST:
+        return False
+    vanished = previous.jobs.keys() - wanted.jobs.keys()
+    return len(vanished) * 2 > len(previous.jobs)

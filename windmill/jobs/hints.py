@@ -1,0 +1,125 @@
+"""Hints that something under a directory changed. They may come late, twice or never: a rescan is the truth."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+from watchdog.observers.api import BaseObserver
+
+log = logging.getLogger("windmill.jobs")
+
+# Opening and reading are left out: our own rescans would answer themselves, and flood the kernel's queue.
+WANTED: Final[list[type[FileSystemEvent]]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    FileClosedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+]
+
+
+class Place(NamedTuple):
+    """A directory as watched: the path behind all links, and the inode found there."""
+
+    path: str
+    device: int
+    inode: int
+
+
+class Hints:
+    """Calls `notify`, on a thread of its own, when anything under `directory` may have changed.
+
+    The parent is watched too, so that `directory` itself may be created, removed, renamed or be a swapped link.
+    """
+
+    def __init__(self, directory: Path, notify: Callable[[], None]) -> None:
+        self._directory = directory
+        self._inside = _Handler(notify)
+        self._beside = _Handler(notify, only=directory.name)
+        self._observer: BaseObserver | None = None
+        self._places: tuple[Place | None, Place | None] = (None, None)
+        self._warned = False
+
+    def arm(self) -> bool:
+        """Watch what the paths mean now; return False when the directory cannot be watched. Cheap to repeat."""
+        try:
+            return self._arm()
+        except OSError as error:  # watch or instance limit, or the directory left between two calls
+            self._places = (None, None)
+            if not self._warned:
+                self._warned = True
+                log.warning(
+                    "cannot watch %s (%s); looking again every few seconds instead",
+                    self._directory,
+                    error.strerror or error,
+                    extra={"event": "watch.degraded", "directory": str(self._directory)},
+                )
+            return False
+
+    def close(self) -> None:
+        """Stop watching and end the threads."""
+        if self._observer is not None:
+            self._observer.stop()
+            self._observer.join()
+            self._observer = None
+
+    def _arm(self) -> bool:
+        inside, beside = _place(self._directory), _place(self._directory.parent)
+        observer = self._running_observer()
+        if (inside, beside) != self._places or not all(emitter.is_alive() for emitter in observer.emitters):
+            observer.unschedule_all()
+            if beside is not None:
+                observer.schedule(self._beside, beside.path, event_filter=WANTED)
+            if inside is not None:
+                observer.schedule(self._inside, inside.path, recursive=True, event_filter=WANTED)
+            self._places = (inside, beside)
+        return inside is not None
+
+    def _running_observer(self) -> BaseObserver:
+        if self._observer is None:
+            self._observer = Observer()
+            self._observer.start()
+        return self._observer
+
+
+class _Handler(FileSystemEventHandler):
+    """Notifies about every event, or about those naming the entry `only`."""
+
+    def __init__(self, notify: Callable[[], None], *, only: str = "") -> None:
+        self._notify = notify
+        self._only = only
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path))
+        if not self._only or self._only in map(os.path.basename, paths):
+            self._notify()
+
+
+def _place(directory: Path) -> Place | None:
+    """Return where the directory is now, or None when it is missing or unreadable (which inotify does not report)."""
+    try:
+        path = directory.resolve(strict=True)
+        found = path.stat()
+    except (OSError, RuntimeError):  # RuntimeError: a loop of links
+        return None
+    return Place(str(path), found.st_dev, found.st_ino) if os.access(path, os.R_OK | os.X_OK) else None
