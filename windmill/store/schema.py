@@ -1,0 +1,149 @@
+"""The embedded database file: its tables, its version, and how a connection to it is opened."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from windmill.core.errors import Refused, Unavailable
+
+VERSION: Final = 1
+BUSY_SECONDS: Final = 30
+_WAL_BYTES_KEPT: Final = 64 << 20
+
+# Rows are appended in time order and found by index: with 64 KiB blocks a table without rowid, ordered by random
+# execution ids, writes a third slower. Columns that never change close the indexes, so that a filter on them
+# is answered before the row is fetched.
+_TABLES: Final = """
+CREATE TABLE execution (
+    id TEXT NOT NULL UNIQUE,
+    job TEXT NOT NULL,
+    project TEXT NOT NULL,
+    state TEXT NOT NULL,
+    trigger TEXT NOT NULL,
+    queued_at INTEGER NOT NULL,
+    document BLOB NOT NULL
+);
+CREATE INDEX execution_by_time ON execution (queued_at, id, project, trigger);
+CREATE INDEX execution_by_job ON execution (job, state, queued_at, id, trigger);
+CREATE INDEX execution_ran ON execution (job, queued_at, id) WHERE state <> 'skipped';
+CREATE INDEX execution_by_state ON execution (state, queued_at, id, project, trigger);
+
+CREATE TABLE output (
+    execution TEXT NOT NULL,
+    first INTEGER NOT NULL,
+    last INTEGER NOT NULL,
+    stream INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    UNIQUE (execution, first)
+);
+
+CREATE TABLE job (id TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE status (name TEXT PRIMARY KEY, document BLOB NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE request (
+    id TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    document BLOB NOT NULL
+);
+CREATE INDEX request_pending ON request (at, id) WHERE state = 'pending';
+"""
+
+_SENTENCES: Final = {
+    sqlite3.SQLITE_FULL: ("the disk of the store is full", "free some space; everything waits in the journal"),
+    sqlite3.SQLITE_BUSY: (f"the store was locked by another process for {BUSY_SECONDS} seconds", ""),
+    sqlite3.SQLITE_LOCKED: ("the store is locked", ""),
+    sqlite3.SQLITE_CORRUPT: ("the store's file is damaged", "restore it from a backup or move it away"),
+    sqlite3.SQLITE_NOTADB: ("the store's file is not a database", "move it away; a new one is created"),
+    sqlite3.SQLITE_READONLY: ("the store may not be written", "check the owner and mode of the file and its folder"),
+    sqlite3.SQLITE_CANTOPEN: ("the store cannot be opened", "check the owner and mode of the file and its folder"),
+    sqlite3.SQLITE_PERM: ("the store may not be read", "check the owner and mode of the file"),
+    sqlite3.SQLITE_IOERR: ("reading or writing the store failed", "check the disk; WAL needs a local file system"),
+}
+
+
+@contextmanager
+def answering(path: Path) -> Iterator[None]:
+    """Turn whatever the driver raises inside into `Unavailable`, in words."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        sentence, hint = _SENTENCES.get((code or 0) & 0xFF, (f"the store does not answer: {error}", ""))
+        raise Unavailable(f"{sentence} ({path})", hint=hint) from error
+
+
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Return a connection in autocommit mode to a file of this version's schema.
+
+    A writer creates what is missing, with mode 0600. Raises Unavailable when the file is missing for a reader or
+    cannot be used, Refused when a newer WindMill wrote it.
+    """
+    if readonly and not path.exists():
+        raise _nothing_yet(path)
+    if not readonly:
+        _create(path)
+    with answering(path):
+        mode = "ro" if readonly else "rw"
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+    try:
+        with answering(path):
+            _prepare(connection, path, readonly=readonly)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _create(path: Path) -> None:
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise Unavailable(
+            f"the store cannot be opened ({path}): {error.strerror}",
+            hint="check the owner and mode of the file and its folder",
+        ) from error
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
+    version = _version(connection, path)
+    if readonly:
+        if version == 0:
+            raise _nothing_yet(path)
+        return
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+    if version == 0:
+        _create_tables(connection, path)
+
+
+def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if _version(connection, path) == 0:  # another process may have been first
+        for statement in _TABLES.split(";"):
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > VERSION:
+        raise Refused(
+            f"the store was written by a newer WindMill: schema {version}, this version reads {VERSION} ({path})",
+            hint="upgrade WindMill, or restore the store from before the upgrade",
+        )
+    return version
+
+
+def _nothing_yet(path: Path) -> Unavailable:
+    return Unavailable(f"no store yet: {path} does not exist or is empty", hint="windmill up")

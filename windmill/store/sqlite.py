@@ -1,0 +1,208 @@
+"""The embedded store: one SQLite file, durable on every write, readable by any number of processes.
+
+The file must lie on a local disk; WAL does not work over NFS.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from windmill.core.documents import Document
+from windmill.core.errors import Refused
+from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
+from windmill.store.documents import decode, encode, milliseconds, returned, stored_execution, stored_request
+from windmill.store.listing import cursor_after, select_page
+from windmill.store.schema import answering, connect
+
+# States only move forward: what is stored as terminal stays, and running never becomes queued again.
+_PUT_EXECUTION: Final = """
+INSERT INTO execution (id, job, project, state, trigger, queued_at, document) VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET job = excluded.job, project = excluded.project, state = excluded.state,
+    trigger = excluded.trigger, queued_at = excluded.queued_at, document = excluded.document
+WHERE execution.state = 'queued' OR (execution.state = 'running' AND excluded.state <> 'queued')"""
+_PUT_OUTPUT: Final = """
+INSERT INTO output (execution, first, last, stream, at, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
+_DROP_OUTPUT: Final = "DELETE FROM output WHERE execution = ? AND first >= ? AND first <= ?3 AND last <= ?3"
+_PUT_JOB: Final = "INSERT INTO job VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document"
+_PUT_STATUS: Final = "INSERT INTO status VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document"
+_ADD_REQUEST: Final = "INSERT INTO request (id, state, at, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+_ANSWER_REQUEST: Final = """
+INSERT INTO request (id, state, at, document) VALUES (?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document WHERE request.state = 'pending'"""
+
+# A loose index scan: one seek finds the next job, one more its newest execution.
+_LATEST: Final = """
+WITH RECURSIVE names (job) AS (
+    SELECT min(job) FROM execution INDEXED BY execution_ran WHERE state <> 'skipped'
+    UNION ALL
+    SELECT (SELECT min(job) FROM execution INDEXED BY execution_ran WHERE job > names.job AND state <> 'skipped')
+    FROM names WHERE job IS NOT NULL
+)
+SELECT document FROM names JOIN execution ON execution.rowid = (
+    SELECT rowid FROM execution AS newest INDEXED BY execution_ran
+    WHERE newest.job = names.job AND state <> 'skipped' ORDER BY queued_at DESC, id DESC LIMIT 1)"""
+_OPEN: Final = """
+SELECT document FROM execution INDEXED BY execution_by_state
+WHERE state IN ('queued', 'running') ORDER BY queued_at, id"""
+_BY_PREFIX: Final = "SELECT document FROM execution WHERE id >= ? AND id < ? ORDER BY id LIMIT 3"
+_BLOCKS_AFTER: Final = """
+SELECT execution, first, last, stream, at, data FROM output WHERE execution = ?1 AND last > ?2 AND first >= coalesce(
+    (SELECT max(first) FROM output WHERE execution = ?1 AND first <= ?2), 0) ORDER BY first"""
+_BLOCKS_BACKWARD: Final = """
+SELECT execution, first, last, stream, at, data FROM output WHERE execution = ? ORDER BY first DESC"""
+_LAST_SEQUENCE: Final = "SELECT last FROM output WHERE execution = ? ORDER BY first DESC LIMIT 1"
+_PENDING: Final = """
+SELECT document FROM request INDEXED BY request_pending WHERE state = 'pending' ORDER BY at, id LIMIT ?"""
+
+_HEX: Final = frozenset("0123456789abcdef")
+
+
+class SqliteStore:
+    """`core.ports.Store` in the SQLite file at `path`; a reader never writes and fails while there is no file.
+
+    Raises Unavailable when the file cannot be used and Refused when a newer WindMill wrote it.
+    """
+
+    def __init__(self, path: Path, *, readonly: bool = False) -> None:
+        self._path = path
+        self._connection = connect(path, readonly=readonly)
+
+    def write(self, batch: Batch) -> None:
+        """Apply the batch in one transaction, on disk when this returns."""
+        with self._transaction() as connection:
+            connection.executemany(_PUT_EXECUTION, map(_execution_row, batch.executions))
+            connection.executemany(_PUT_OUTPUT, batch.output)
+            connection.executemany(_DROP_OUTPUT, [(drop.execution, drop.first, drop.last) for drop in batch.drops])
+            connection.executemany(_PUT_JOB, [(job["id"], encode(job)) for job in batch.jobs])
+            connection.executemany(_PUT_STATUS, [(name, encode(status)) for name, status in batch.status.items()])
+            connection.executemany(_ANSWER_REQUEST, map(_request_row, batch.answers))
+
+    def execution(self, prefix: str) -> Document | None:
+        """Return the execution whose id starts with `prefix`, or None. Raises Refused when several do."""
+        if not _HEX.issuperset(prefix):
+            return None
+        found = self._documents(_BY_PREFIX, (prefix, prefix + "g"))
+        if len(found) > 1:
+            names = ", ".join(document["id"] for document in found)
+            raise Refused(f"several executions begin with {prefix!r}, such as {names}", hint="give more digits")
+        return found[0] if found else None
+
+    def executions(self, wanted: ExecutionFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """Return a page of matching executions, newest first. Raises Refused for a cursor that is none of ours."""
+        query, values = select_page(wanted, limit=limit + 1, cursor=cursor)
+        found = self._documents(query, values)
+        items = found[:limit]
+        return Page(items=items, next=cursor_after(items[-1]) if items and len(found) > limit else None)
+
+    def open_executions(self) -> list[Document]:
+        """Return all queued and running executions, oldest first."""
+        return self._documents(_OPEN)
+
+    def latest_executions(self) -> dict[str, Document]:
+        """Return the newest execution of each job that was not skipped, by job key."""
+        return {document["job"]: document for document in self._documents(_LATEST)}
+
+    def output(self, execution: str, *, after: int = 0, limit: int = 4 << 20) -> list[OutputBlock]:
+        """Return blocks with `last` > after in order, about `limit` bytes at most (at least one block)."""
+        blocks: list[OutputBlock] = []
+        for block in self._blocks(_BLOCKS_AFTER, (execution, after)):
+            limit -= len(block.data)
+            if blocks and limit < 0:
+                break
+            blocks.append(block)
+        return blocks
+
+    def output_tail(self, execution: str, *, size: int) -> list[OutputBlock]:
+        """Return the last blocks, in order, that together hold at least `size` bytes (or all there are)."""
+        blocks: list[OutputBlock] = []
+        if size <= 0:
+            return blocks
+        for block in self._blocks(_BLOCKS_BACKWARD, (execution,)):
+            blocks.append(block)
+            size -= len(block.data)
+            if size <= 0:
+                break
+        return blocks[::-1]
+
+    def last_sequence(self, execution: str) -> int:
+        """Return the last frame sequence stored for the execution, 0 for none."""
+        rows = self._rows(_LAST_SEQUENCE, (execution,))
+        return rows[0][0] if rows else 0
+
+    def jobs(self) -> list[Document]:
+        """Return all job documents, by id."""
+        return self._documents("SELECT document FROM job ORDER BY id")
+
+    def status(self, name: str) -> Document | None:
+        """Return the status document of that name, or None."""
+        return _only(self._documents("SELECT document FROM status WHERE name = ?", (name,)))
+
+    def add_request(self, request: Document) -> None:
+        """Store a request in state pending; the same id twice is one request."""
+        with self._transaction() as connection:
+            connection.execute(_ADD_REQUEST, _request_row({**request, "state": "pending"}))
+
+    def request(self, identity: str) -> Document | None:
+        """Return the request with its state and answer."""
+        return _only(self._documents("SELECT document FROM request WHERE id = ?", (identity,)))
+
+    def pending_requests(self, *, limit: int = 100) -> list[Document]:
+        """Return pending requests, oldest first. One look into an index of pending requests only."""
+        return self._documents(_PENDING, (limit,))
+
+    def close(self) -> None:
+        """Release the connection; the object is not used afterwards."""
+        with answering(self._path):
+            self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        connection = self._connection
+        with answering(self._path):
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            finally:
+                if connection.in_transaction:
+                    connection.execute("ROLLBACK")
+
+    def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
+        try:
+            with answering(self._path):
+                return self._connection.execute(query, values).fetchall()
+        except UnicodeEncodeError:  # an argument with stray bytes equals nothing that is stored
+            return []
+
+    def _documents(self, query: str, values: Sequence[Any] = ()) -> list[Document]:
+        return [returned(decode(row[0])) for row in self._rows(query, values)]
+
+    def _blocks(self, query: str, values: Sequence[Any]) -> Iterator[OutputBlock]:
+        with answering(self._path):
+            cursor = self._connection.execute(query, values)
+            try:
+                yield from map(OutputBlock._make, cursor)
+            finally:
+                cursor.close()
+
+
+def _execution_row(document: Document) -> tuple[Any, ...]:
+    stored = stored_execution(document)
+    queued_at = milliseconds(stored["queued_at"])
+    return (
+        document["id"], document["job"], stored["project"], document["state"], document["trigger"], queued_at,
+        encode(stored),
+    )  # fmt: skip
+
+
+def _request_row(document: Document) -> tuple[Any, ...]:
+    stored = stored_request(document)
+    return document["id"], document["state"], milliseconds(stored["at"]), encode(stored)
+
+
+def _only(documents: list[Document]) -> Document | None:
+    return documents[0] if documents else None
