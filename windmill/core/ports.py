@@ -80,14 +80,18 @@ class JournalWriter(Protocol):
     def position(self) -> Position:
         """The position after everything appended."""
 
-    def append(self, frames: Iterable[Frame]) -> None:
+    def append(self, frames: Iterable[Frame], *, urgent: bool = False) -> None:
         """Write the frames with one system call where possible; visible to readers at once, not yet synced.
 
-        Raises OSError (disk full) having written none of them; the stream stays readable.
+        `urgent` frames may use space kept for a full disk. Raises OSError having written none of them; the stream
+        stays readable.
         """
 
     def commit(self) -> None:
         """Make everything appended survive power loss (fdatasync)."""
+
+    def close(self, *, settled: bool) -> None:
+        """Commit and let go of the stream; `settled` says that everything it started has an END somewhere."""
 
 
 class OutputBlock(NamedTuple):

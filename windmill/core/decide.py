@@ -1,0 +1,292 @@
+"""What follows from a fact about one job: `decide(definition, state, event, now) -> (state, orders)`. Pure.
+
+One rule carries most of it: `covered` is the instant up to which every slot is settled. When a job is free, every
+slot in (covered, now] is settled at once: the newest becomes an execution, the others are coalesced into it. So an
+execution that outlasts its interval is followed at once by one more (00:00, 01:30, 03:00), a late loop starts once,
+and a restart or reload in between changes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final, assert_never
+
+from windmill.core.events import (
+    Admit,
+    Answer,
+    Defined,
+    Definition,
+    Due,
+    Ended,
+    Event,
+    Order,
+    PauseRequested,
+    Record,
+    ResumeRequested,
+    RunRequested,
+    Stop,
+    StopRequested,
+)
+from windmill.core.executions import for_request, for_slots, next_attempt, retry_instant, skipped, with_slots
+from windmill.core.model import TERMINAL, CatchUp, Cause, Execution, Job, Overrun, State, execution_id
+from windmill.core.state import JobState, ManualRequest, PendingRetry
+from windmill.core.triggers import slots
+
+LATE: Final = timedelta(minutes=1)  # a slot this young when the scheduler returns is late, not missed
+PIECE: Final = 1000  # slots settled by one decision at most, so that no decision takes long
+
+Decision = tuple[JobState, list[Order]]
+
+
+def decide(definition: Definition, state: JobState, event: Event, now: datetime) -> Decision:
+    """Return the job's next state and what is to be done, in order. Never raises for any sequence of events.
+
+    `definition` is the job as wanted now; an event about something that is over is ignored. Every decision is
+    short: where more than PIECE slots are to be settled, the job is `Due` again at once.
+    """
+    match event:
+        case Due():
+            return advance(definition, state, now)
+        case Ended(execution):
+            return _ended(definition, state, execution, now)
+        case Defined(before, returned):
+            return _returned(definition, state, now) if returned else _defined(definition, state, before, now)
+        case RunRequested(request, wait):
+            return _run_requested(definition, state, request, wait=wait, now=now)
+        case StopRequested():
+            return _stop_requested(definition, state, event, now)
+        case PauseRequested(request, pause):
+            state, orders = _give_up_queued(replace(state, paused=pause, retry=None), now, reason="paused")
+            return state, [*orders, Answer(request)]
+        case ResumeRequested(request):
+            state, orders = advance(definition, _skipping(replace(state, paused=None), now, "paused"), now)
+            return state, [*orders, Answer(request)]
+        case _:
+            assert_never(event)
+
+
+def wakes_at(definition: Definition, state: JobState) -> datetime | None:
+    """Return the instant at which the job is `Due`, or None while only another fact can move it."""
+    if not _free(definition, state):
+        return None
+    instants = [_next_slot(definition, state)]
+    if state.retry is not None and state.open is None:
+        instants.append(state.retry.at)
+    return min(filter(None, instants), default=None)
+
+
+def advance(definition: Definition, state: JobState, now: datetime) -> Decision:
+    """Settle what is due for a job that is free: slots to skip, a waiting request, slots to start, a retry."""
+    job = definition.job
+    if job is None or not _free(definition, state):
+        return state, []
+    orders: list[Order] = []
+    if state.skip_until is not None:
+        state, orders = _skip_piece(definition, state, state.skip_until, now, reason=state.skip_reason)
+        if state.skip_until is not None:
+            return state, orders
+    state, more = _begin(definition, job, state, now)
+    return state, [*orders, *more]
+
+
+def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> Decision:
+    if state.waiting is not None and state.open is None:
+        request = state.waiting
+        state, orders = _admit(replace(state, waiting=None), for_request(job, request, now))
+        return state, [*orders, Answer(request.id, execution_id(job.key, cause=Cause.MANUAL, what=request.id))]
+    if state.paused is not None:
+        until = state.paused.until
+        if until is not None and until <= now:
+            return advance(definition, _skipping(replace(state, paused=None), until, "paused"), now)
+        return _skip_piece(definition, state, now, now, reason="paused")
+    due = _due(definition, state, now)
+    if due:
+        return _settle(job, state, due, now)
+    if state.retry is not None and state.open is None and state.retry.at <= now:
+        return _admit(state, next_attempt(job, state.retry.of, now))
+    return state, []
+
+
+def _free(definition: Definition, state: JobState) -> bool:
+    """True when slots of the job are to be settled now: it is wanted, and nothing of it runs or was ordered."""
+    if definition.job is None or not definition.job.enabled:
+        return False
+    return state.open is None or (state.open.state is State.QUEUED and not state.ordered)
+
+
+def _next_slot(definition: Definition, state: JobState) -> datetime | None:
+    job, trigger = definition.job, definition.trigger
+    if job is None or job.schedule is None or trigger is None:
+        return None
+    if job.schedule.max_runs is not None and state.runs >= job.schedule.max_runs:
+        return None
+    return trigger.next_after(state.covered)
+
+
+def _due(definition: Definition, state: JobState, now: datetime) -> list[datetime]:
+    first = _next_slot(definition, state)
+    if first is None or first > now or definition.trigger is None:
+        return []
+    one_by_one = definition.job is not None and _replays(definition.job, state, first)
+    limit = 1 if one_by_one else PIECE
+    return slots(definition.trigger, after=state.covered, until=now, limit=limit)
+
+
+def _replays(job: Job, state: JobState, slot: datetime) -> bool:
+    """True for a slot that catch_up: all wants to have an execution of its own."""
+    if job.schedule is None or job.schedule.catch_up is not CatchUp.ALL or state.open is not None:
+        return False
+    return state.catch_up_until is not None and slot <= state.catch_up_until
+
+
+def _settle(job: Job, state: JobState, due: list[datetime], now: datetime) -> Decision:
+    """Settle slots that are due together: into the queued execution, or into a new one."""
+    if state.open is not None:
+        merged = with_slots(state.open, due)
+        return replace(state, covered=due[-1], open=merged), [Record(merged)]
+    if job.schedule is not None and job.schedule.end_at is not None and now > job.schedule.end_at:
+        return replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason="window"))]
+    if len(due) == PIECE:  # more may follow: account for these and look again in the next turn
+        return replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason="coalesced"))]
+    caught = state.catch_up_until is not None and due[-1] <= state.catch_up_until
+    execution = for_slots(job, due, now, cause=Cause.CATCH_UP if caught else Cause.SCHEDULE)
+    state = replace(state, covered=due[-1], runs=state.runs + 1)
+    return _admit(state, execution)
+
+
+def _admit(state: JobState, execution: Execution) -> Decision:
+    return replace(state, open=execution, retry=None), [Admit(execution)]
+
+
+def _ended(definition: Definition, state: JobState, execution: Execution, now: datetime) -> Decision:
+    if state.open is None or state.open.id != execution.id:
+        return state, []
+    state, job = replace(state, open=None, ordered=False), definition.job
+    if job is not None and job.enabled and state.paused is None:
+        retry_at = retry_instant(job.retry, execution)
+        if retry_at is not None:
+            state = replace(state, retry=PendingRetry(at=retry_at, of=execution))
+        if job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
+            state = _skipping(state, now, "overrun")
+    return advance(definition, state, now)
+
+
+def _defined(definition: Definition, state: JobState, before: Definition, now: datetime) -> Decision:
+    """The job's file changed, came or went while the scheduler was looking."""
+    wanted = schedule_text(definition)
+    if wanted == state.schedule and definition.job is not None and definition.job.enabled:
+        return advance(definition, state, now)
+    orders: list[Order] = []
+    if state.open is not None:  # slots of the old schedule that passed meanwhile had a claim; they get a verdict
+        state = _skipping(state, now, "rescheduled")
+        while state.skip_until is not None:
+            state, more = _skip_piece(before, state, now, now, reason="rescheduled")
+            orders += more
+    state = replace(state, schedule=wanted, covered=max(state.covered, now), skip_until=None, catch_up_until=None)
+    if definition.job is None or not definition.job.enabled:
+        reason = "removed" if definition.job is None else "disabled"
+        state, more = _give_up_queued(replace(state, retry=None), now, reason=reason)
+        orders += more
+        if state.waiting is not None:
+            orders.append(Answer(state.waiting.id, refused=f"the job was {reason}"))
+            state = replace(state, waiting=None)
+    return state, orders
+
+
+def _give_up_queued(state: JobState, now: datetime, *, reason: str) -> Decision:
+    """Skip what waits for its start; what runs goes on to its end."""
+    if state.open is None or state.open.state is not State.QUEUED or state.ordered:
+        return state, []
+    given_up = replace(state.open, state=State.SKIPPED, reason=reason, ended_at=now)
+    return replace(state, open=None), [Record(given_up)]
+
+
+def _returned(definition: Definition, state: JobState, now: datetime) -> Decision:
+    """First look after the scheduler was away: judge what ended meanwhile, then the slots that were missed."""
+    job, orders = definition.job, list[Order]()
+    if schedule_text(definition) != state.schedule or job is None or not job.enabled:
+        state, orders = _defined(definition, state, Definition(None), now)
+    if state.open is not None and state.open.state in TERMINAL:
+        ended, state = state.open, replace(state, open=None)
+        retry_at = retry_instant(job.retry, ended) if job is not None and job.enabled else None
+        if retry_at is not None and state.paused is None:
+            state = replace(state, retry=PendingRetry(at=retry_at, of=ended))
+    if state.open is not None:
+        return state, ([*orders, Admit(state.open)] if state.open.state is State.QUEUED else orders)
+    if job is not None and job.schedule is not None and state.paused is None:
+        schedule = job.schedule
+        if schedule.catch_up is CatchUp.NONE:
+            state = _skipping(state, now - LATE, "missed")
+        else:
+            state = _skipping(state, now - schedule.catch_up_window, "missed")
+            state = replace(state, catch_up_until=now - LATE)
+    state, more = advance(definition, state, now)
+    return state, [*orders, *more]
+
+
+def _run_requested(
+    definition: Definition, state: JobState, request: ManualRequest, *, wait: bool, now: datetime
+) -> Decision:
+    job = definition.job
+    if job is None or not job.enabled:
+        refusal = "the job is disabled in its file" if job else "there is no such job"
+        return state, [Answer(request.id, refused=refusal)]
+    identity = execution_id(job.key, cause=Cause.MANUAL, what=request.id)
+    if state.open is None:
+        return advance(definition, replace(state, waiting=request), now)
+    if state.open.id == identity:  # asked again: a scheduler died before it could answer
+        return state, [Answer(request.id, identity)]
+    if wait and state.waiting is None:
+        return replace(state, waiting=request), []
+    if wait and state.waiting is not None and state.waiting.id == request.id:
+        return state, []
+    refusal = "another manual start is waiting already" if wait else f"the job is {state.open.state} already"
+    return state, [Answer(request.id, state.open.id, refused=refusal)]
+
+
+def _stop_requested(definition: Definition, state: JobState, asked: StopRequested, now: datetime) -> Decision:
+    answer = Answer(asked.request, asked.execution)
+    if state.open is None or state.open.id != asked.execution or state.open.state in TERMINAL:
+        return state, [replace(answer, refused="the execution has ended already")]
+    if state.ordered or state.open.state is State.RUNNING:
+        return state, [Stop(asked.execution, asked.by), answer]
+    stopped = replace(state.open, state=State.STOPPED, reason=f"stopped: by {asked.by}", ended_at=now)
+    state, orders = advance(definition, replace(state, open=None), now)
+    return state, [Record(stopped), answer, *orders]
+
+
+def _skipping(state: JobState, until: datetime, reason: str) -> JobState:
+    return replace(state, skip_until=until, skip_reason=reason)
+
+
+def _skip_piece(definition: Definition, state: JobState, until: datetime, now: datetime, *, reason: str) -> Decision:
+    """Settle up to PIECE slots in (covered, until] as skipped; with none left, `skip_until` is over."""
+    job, orders = definition.job, list[Order]()
+    due: list[datetime] = []
+    if job is not None and definition.trigger is not None and _next_slot(definition, state) is not None:
+        due = slots(definition.trigger, after=state.covered, until=until, limit=PIECE)
+        if due:
+            state, orders = replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason=reason))]
+    if len(due) < PIECE:
+        state = replace(state, skip_until=None, skip_reason="")
+    return state, orders
+
+
+def schedule_text(definition: Definition) -> str:
+    """Return a text equal for equal schedules, "" for a job that has none, is disabled or gone."""
+    job = definition.job
+    if job is None or not job.enabled or job.schedule is None:
+        return ""
+    schedule = job.schedule
+    timing = (
+        schedule.interval,
+        schedule.cron,
+        schedule.at,
+        schedule.start_at,
+        schedule.end_at,
+        schedule.timezone,
+        schedule.spread,
+        sorted(schedule.skip_dates),
+    )
+    return repr(timing)

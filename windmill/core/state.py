@@ -1,0 +1,137 @@
+"""What the scheduler knows of one job between two decisions: one instant, and what is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from windmill.core.documents import Document, from_document, from_text, to_document, to_text
+from windmill.core.model import Cause, Execution, State
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """A bounded or unbounded halt of a job's slots, with who asked for it and why."""
+
+    until: datetime | None = None
+    by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingRetry:
+    """Another attempt of the failed execution `of`, wanted at `at`."""
+
+    at: datetime
+    of: Execution
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManualRequest:
+    """A person's wish to start a job: `id` names the request, and so the execution."""
+
+    id: str
+    by: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    rerun_of: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobState:
+    """One job's state. `covered` is the newest settled slot, or the instant before which there are none.
+
+    `open` is the one execution that is queued or running; read back from the journal it may have ended without
+    anybody having decided what follows. `schedule` is the text of the schedule that `covered` belongs to, "" while
+    the job has none, so that a changed schedule owes no slots of the past. `ordered` says that the start of `open`
+    was ordered and not yet confirmed by the runner; it is never persisted, because orders die with the scheduler.
+    """
+
+    key: str
+    first_seen: datetime
+    covered: datetime
+    schedule: str = ""
+    runs: int = 0  # slots started so far, for max_runs
+    skip_until: datetime | None = None  # slots up to it are skipped, for skip_reason
+    skip_reason: str = ""
+    catch_up_until: datetime | None = None  # slots up to it were missed and are wanted by catch_up
+    open: Execution | None = None
+    ordered: bool = False
+    retry: PendingRetry | None = None
+    waiting: ManualRequest | None = None
+    paused: Pause | None = None
+
+
+def state_to_document(state: JobState) -> Document:
+    """Return the state as a JSON-ready document; empty fields are left out."""
+    document: Document = {
+        "key": state.key,
+        "first_seen": to_text(state.first_seen),
+        "covered": to_text(state.covered),
+        "schedule": state.schedule,
+        "runs": state.runs,
+    }
+    if state.skip_until:
+        document |= {"skip_until": to_text(state.skip_until), "skip_reason": state.skip_reason}
+    if state.catch_up_until:
+        document["catch_up_until"] = to_text(state.catch_up_until)
+    if state.open:
+        document["open"] = to_document(state.open)
+    if state.retry:
+        document["retry"] = {"at": to_text(state.retry.at), "of": to_document(state.retry.of)}
+    if state.waiting:
+        waiting = state.waiting
+        document["waiting"] = {
+            "id": waiting.id,
+            "by": waiting.by,
+            "params": dict(waiting.params),
+            "rerun_of": waiting.rerun_of,
+        }
+    if state.paused:
+        pause = state.paused
+        document["paused"] = {"until": to_text(pause.until), "by": pause.by, "note": pause.note}
+    return document
+
+
+def state_from_document(document: Document) -> JobState:
+    """Return the state written by `state_to_document`."""
+    retry, pause = document.get("retry"), document.get("paused")
+    return JobState(
+        key=document["key"],
+        first_seen=_instant(document["first_seen"]),
+        covered=_instant(document["covered"]),
+        schedule=document["schedule"],
+        runs=document["runs"],
+        skip_until=from_text(document.get("skip_until")),
+        skip_reason=document.get("skip_reason", ""),
+        catch_up_until=from_text(document.get("catch_up_until")),
+        open=from_document(document["open"]) if "open" in document else None,
+        retry=PendingRetry(at=_instant(retry["at"]), of=from_document(retry["of"])) if retry else None,
+        waiting=ManualRequest(**document["waiting"]) if "waiting" in document else None,
+        paused=Pause(until=from_text(pause["until"]), by=pause["by"], note=pause["note"]) if pause else None,
+    )
+
+
+def _instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def absorb(state: JobState, execution: Execution) -> JobState:
+    """Return the state after a recorded fact about the job, without deciding anything.
+
+    Applying a fact again changes nothing, and any order that journals can hold leads to the same state. A terminal
+    execution stays `open` until somebody decides what follows.
+    """
+    changes: dict[str, Any] = {}
+    settled = max(filter(None, (execution.slot, execution.coalesced_to)), default=state.covered)
+    if execution.trigger in {Cause.SCHEDULE, Cause.CATCH_UP} and settled > state.covered:
+        changes["covered"] = settled
+        if execution.state is not State.SKIPPED:
+            changes["runs"] = state.runs + 1
+    outdated = state.open is not None and execution.queued_at < state.open.queued_at
+    if execution.state in {State.QUEUED, State.RUNNING} and not outdated:
+        changes |= {"open": execution, "ordered": False, "retry": None}
+    elif state.open is not None and state.open.id == execution.id:
+        changes |= {"open": execution, "ordered": False}
+    return replace(state, **changes) if changes else state

@@ -1,0 +1,191 @@
+"""The one thread that decides: wait, take what happened, decide, carry out, write down. It never blocks on anything else.
+
+Order within a turn: ends of executions, due timers, definitions, requests, admission. So a slot and an end at one
+instant give one start, and a changed file is judged after everything that was due under the old one.
+"""
+
+from __future__ import annotations
+
+import logging
+import select
+import signal
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from enum import Enum
+from typing import Final
+
+from windmill.core.errors import WindmillError
+from windmill.core.model import Job
+from windmill.core.ports import Executor, ExecutorEventKind, Position
+from windmill.core.reconcile import diff
+from windmill.scheduler.inbox import Inbox, Loaded, Requested, Signalled
+from windmill.scheduler.ledger import Ledger
+from windmill.scheduler.perform import Performer
+from windmill.scheduler.report import Report
+from windmill.scheduler.requests import answer, to_event
+from windmill.scheduler.table import Table
+from windmill.scheduler.timers import Timers
+
+log = logging.getLogger("windmill.scheduler")
+
+LONGEST_WAIT: Final = 1.0  # seconds; covers suspend and a clock that was set
+CLOCK_STEP: Final = 0.1  # seconds by which wall and monotonic clock may drift apart in one turn
+
+
+class Ending(Enum):
+    """How the loop came to its end."""
+
+    LEFT = "left"  # running executions go on without us
+    FINISHED = "finished"  # none was left
+
+
+class Loop:
+    """Turns until it is told to end. Everything comes by constructor; `clock` is the only reader of the wall clock."""
+
+    def __init__(
+        self,
+        *,
+        table: Table,
+        timers: Timers,
+        performer: Performer,
+        executor: Executor,
+        ledger: Ledger,
+        inbox: Inbox,
+        report: Report,
+        clock: Callable[[], datetime],
+        look: Callable[[], None],
+        applied: Callable[[str, Position], None],
+        say: Callable[[str], None],
+        alone: bool = False,
+    ) -> None:
+        self._table, self._timers, self._performer = table, timers, performer
+        self._executor, self._ledger, self._inbox, self._report = executor, ledger, inbox, report
+        self._clock, self._look, self._applied, self._say = clock, look, applied, say
+        self._poll = select.epoll()
+        self._poll.register(inbox.fileno(), select.EPOLLIN)
+        self._poll.register(executor.fileno(), select.EPOLLIN)
+        self._drift = 0.0
+        self._loaded = False
+        self._draining = False
+        self._alone = alone  # serves the delivered jobs only; the others stay as they are
+        self._ending: Ending | None = None
+
+    def run(self, *, until_idle: bool = False) -> Ending:
+        """Turn until a signal ends it or, with `until_idle`, until nothing is due, waiting or running."""
+        self._timers.every(1).seconds.do(self._persist)
+        self._timers.every(2).seconds.do(self._report.heartbeat)
+        self._drift = self._clock().timestamp() - time.monotonic()
+        while self._ending is None:
+            self.turn()
+            if (self._draining or (until_idle and self._loaded)) and self._idle():
+                self._ending = Ending.FINISHED
+        self._persist()
+        self._report.heartbeat()
+        return self._ending
+
+    def turn(self) -> None:
+        """Wait for something to happen, at most until the next timer, and deal with it."""
+        idle = self._timers.idle_seconds
+        self._poll.poll(LONGEST_WAIT if idle is None else min(idle, LONGEST_WAIT))
+        now = self._timers.now = self._clock()
+        self._watch_the_clock(now)
+        self._executor_events(now)
+        if not self._draining:
+            self._timers.run_pending()
+            for key in self._table.take_due():
+                self._performer.perform(self._table.due(key, now), now)
+        for message in self._inbox.take():
+            match message:
+                case Loaded(catalog, locations):
+                    self._performer.locations = locations
+                    self._define(catalog.jobs, now)
+                    self._report.catalog(catalog, now)
+                case Requested(requests):
+                    self._requested(requests, now)
+                case Signalled(number):
+                    self._signalled(number)
+        if not self._draining:
+            self._performer.admit(now)
+        self._write(now)
+        self._executor.flush()
+        self._timers.now = self._clock()
+
+    def _write(self, now: datetime) -> None:
+        if self._ledger.write(now):
+            self._report.wake()
+
+    def _executor_events(self, now: datetime) -> None:
+        news = False
+        for event in self._executor.events():
+            if event.position <= self._ledger.marks.get(event.stream, Position(0, 0)):
+                continue  # read from the journal already, when we came back
+            self._ledger.marks[event.stream] = event.position
+            news = True
+            if event.kind is ExecutorEventKind.STARTED:
+                self._performer.running[event.execution.id] = event.execution.job
+                self._table.confirm(event.execution)
+            else:
+                self._performer.ended(event.execution, now)
+        if news:
+            self._report.wake()
+
+    def _define(self, jobs: Mapping[str, Job], now: datetime) -> None:
+        known = self._table.jobs()
+        changes = diff(known, jobs)
+        away = [] if self._loaded or self._alone else [entry.state.key for entry in self._table if entry.away]
+        for key in dict.fromkeys([*changes.removed, *changes.changed, *changes.added, *away]):
+            self._performer.perform(self._table.define(key, jobs.get(key), now), now)
+            self._report.job(self._table[key])
+        self._loaded = True
+        self._persist()
+
+    def _requested(self, requests: list[dict[str, object]], now: datetime) -> None:
+        for request in requests:
+            try:
+                key, event = to_event(request, self._table.job, self._performer.owner_of)
+            except WindmillError as error:
+                self._report.answers([answer(str(request["id"]), refused=error.message)])
+                continue
+            self._performer.perform(self._table.apply(key, event, now), now)
+            self._report.job(self._table[key])
+        self._persist()
+
+    def _signalled(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            self._look()
+        elif number == signal.SIGINT and not self._draining and not self._idle():
+            self._draining = True
+            running = len(self._performer.running)
+            self._say(f"Waiting for {running} running execution(s) to end; Ctrl-C again stops them.")
+        elif number == signal.SIGINT and not self._idle():
+            for execution in list(self._performer.running):
+                self._executor.stop(execution, by="Ctrl-C")
+            self._say("Stopping them.")
+        else:
+            self._ending = Ending.LEFT
+
+    def _idle(self) -> bool:
+        if self._performer.running or self._draining:
+            return not self._performer.running
+        due = self._timers.get_next_run("slot")
+        return not self._performer.waiting and (due is None or due > self._timers.now)
+
+    def _persist(self) -> None:
+        """Write down the states that changed, and that they contain everything applied so far."""
+        now = self._timers.now
+        changed, self._table.changed = self._table.changed, set()
+        if not changed:
+            return
+        self._ledger.states((self._table[key].state for key in changed), now, mark=True)
+        if self._ledger.write(now):
+            for stream, position in self._ledger.marks.items():
+                self._applied(stream, position)
+            self._applied("scheduler", self._ledger.segment_start)
+
+    def _watch_the_clock(self, now: datetime) -> None:
+        drift = now.timestamp() - time.monotonic()
+        if abs(drift - self._drift) > CLOCK_STEP:
+            log.warning("the clock was set by %.1f s", drift - self._drift, extra={"event": "clock.stepped"})
+            self._timers.clock_moved()
+        self._drift = drift

@@ -1,0 +1,119 @@
+"""Carries out what was decided: one order, one call. Failures come back as facts."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+
+from windmill.core.admit import admit
+from windmill.core.documents import Document
+from windmill.core.errors import WindmillError
+from windmill.core.events import Admit, Answer, Ended, Order, Record, Stop
+from windmill.core.model import TERMINAL, Execution, Job, State
+from windmill.core.ports import Executor, Location
+from windmill.scheduler.ledger import Ledger
+from windmill.scheduler.planning import plan_for
+from windmill.scheduler.requests import answer
+from windmill.scheduler.table import Table
+
+log = logging.getLogger("windmill.scheduler")
+
+
+class Performer:
+    """Starts what the caps allow, and hands on records and answers. Belongs to the loop's thread; never blocks."""
+
+    def __init__(
+        self,
+        table: Table,
+        executor: Executor,
+        ledger: Ledger,
+        *,
+        answers: Callable[[Iterable[Document]], None],
+        environ: Mapping[str, str],
+        max_running: int,
+    ) -> None:
+        self._table, self._executor, self._ledger = table, executor, ledger
+        self._answers = answers
+        self._environ = environ
+        self._max_running = max_running
+        self._waiting: dict[str, str] = {}  # id of a queued execution -> key of its job
+        self._recorded: set[str] = set()  # of these, the ones written down as queued
+        self.locations: Mapping[str, Location] = {}
+        self.running: dict[str, str] = {}  # id of an ordered or running execution -> key of its job
+        for entry in table:
+            execution = entry.state.open
+            if execution is not None and execution.state is State.RUNNING:
+                self.running[execution.id] = execution.job
+
+    def owner_of(self, execution: str) -> str | None:
+        """Return the key of the job whose open execution has this id."""
+        return self.running.get(execution) or self._waiting.get(execution)
+
+    @property
+    def waiting(self) -> list[Execution]:
+        """The executions held by the cap, in no order."""
+        opened = (self._table[key].state.open for key in self._waiting.values())
+        return [execution for execution in opened if execution is not None]
+
+    def perform(self, orders: Iterable[Order], now: datetime) -> None:
+        """Carry out orders; starts wait for `admit`."""
+        for order in orders:
+            match order:
+                case Record(execution):
+                    self._ledger.record(execution, now)
+                    if execution.state in TERMINAL:
+                        self._waiting.pop(execution.id, None)
+                        self._recorded.discard(execution.id)
+                case Admit(execution):
+                    self._waiting[execution.id] = execution.job
+                case Stop(execution_id, by):
+                    self._executor.stop(execution_id, by=by)
+                case Answer(request, execution_id, refused):
+                    self._answers([answer(request, execution=execution_id, refused=refused)])
+
+    def admit(self, now: datetime) -> None:
+        """Start what the cap allows, in order; write down what has to wait."""
+        if not self._waiting:
+            return
+        for execution in admit(self.waiting, running=len(self.running), max_running=self._max_running):
+            del self._waiting[execution.id]
+            self._recorded.discard(execution.id)
+            self._start(execution, now)
+        for execution in self.waiting:
+            if execution.id not in self._recorded:
+                self._recorded.add(execution.id)
+                self._ledger.record(execution, now)
+
+    def ended(self, execution: Execution, now: datetime) -> None:
+        """Apply the end of an execution and carry out what follows."""
+        self.running.pop(execution.id, None)
+        if execution.job in self._table:
+            self.perform(self._table.apply(execution.job, Ended(execution), now), now)
+
+    def _start(self, execution: Execution, now: datetime) -> None:
+        key = execution.job
+        job = self._table[key].definition.job
+        try:
+            location = self._location(job)
+            execution = replace(self._table.ordered(key), revision=location.revision)
+            plan = plan_for(job, execution, location, self._environ) if job else None
+        except WindmillError as error:
+            failed = replace(execution, state=State.FAILED, reason=f"not_started: {error.message}", ended_at=now)
+            self._ledger.record(failed, now)
+            self.ended(failed, now)
+            return
+        if plan is not None:
+            self.running[execution.id] = key
+            self._executor.start(plan)
+
+    def _location(self, job: Job | None) -> Location:
+        if job is None:
+            raise WindmillError("the job's file is gone")
+        location = self.locations.get(job.project)
+        if location is None:
+            raise WindmillError(
+                f'there is no project "{job.project}" under projects/', hint="create it, or mend `project` in the job"
+            )
+        return location

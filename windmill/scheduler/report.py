@@ -1,0 +1,127 @@
+"""What the scheduler tells about itself: documents of jobs, of the catalog and of its own health, for the recorder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Protocol
+
+from windmill.core.documents import Document, to_text
+from windmill.core.explain import in_words
+from windmill.core.model import Catalog
+from windmill.core.state import state_to_document
+from windmill.scheduler.perform import Performer
+from windmill.scheduler.table import Entry, Table
+
+
+class Outbox(Protocol):
+    """Where documents are left; never blocks."""
+
+    def put(
+        self,
+        *,
+        jobs: Iterable[Document] = (),
+        status: dict[str, Document] | None = None,
+        answers: Iterable[Document] = (),
+    ) -> None:
+        """Keep the documents until they are stored; the latest of a name wins."""
+
+    def wake(self) -> None:
+        """Say that the journal has something new."""
+
+    def backlog(self) -> Document:
+        """Return what waits to be stored, and since when the store is away."""
+
+
+class Report:
+    """Turns the loop's values into documents. `facts` are those that never change: pid, host, version, start."""
+
+    def __init__(
+        self, outbox: Outbox, table: Table, performer: Performer, *, clock: Callable[[], datetime], facts: Document
+    ) -> None:
+        self._outbox, self._table, self._performer = outbox, table, performer
+        self._clock = clock
+        self._facts = facts
+        self._stale: frozenset[str] = frozenset()
+        self.wake = outbox.wake
+
+    def answers(self, answers: Iterable[Document]) -> None:
+        """Leave answers to requests."""
+        self._outbox.put(answers=answers)
+
+    def heartbeat(self) -> None:
+        """Say that the scheduler lives, and how it is."""
+        waiting = [{"job": one.job, "since": to_text(one.slot or one.queued_at)} for one in self._performer.waiting]
+        retries = [
+            {"job": retry.of.job, "at": to_text(retry.at), "attempt": retry.of.attempt + 1, "of": retry.of.id}
+            for retry in (entry.state.retry for entry in self._table)
+            if retry is not None
+        ]
+        self._outbox.put(
+            status={
+                "scheduler": {
+                    "id": "scheduler",
+                    **self._facts,
+                    "at": to_text(self._clock()),
+                    "running": len(self._performer.running),
+                    "waiting": waiting[:100],
+                    "retries": retries[:100],
+                    "backlog": self._outbox.backlog(),
+                }
+            }
+        )
+
+    def catalog(self, catalog: Catalog, now: datetime) -> None:
+        """Say what was read and what is wrong with it."""
+        for key in self._stale ^ catalog.stale:
+            if key in self._table:
+                self._outbox.put(jobs=[self._document(self._table[key], stale=key in catalog.stale)])
+        self._stale = catalog.stale
+        self._outbox.put(
+            status={
+                "catalog": {
+                    "id": "catalog",
+                    "at": to_text(now),
+                    "files": catalog.files,
+                    "problems": [asdict(problem) for problem in catalog.problems[:1000]],
+                    "stale": sorted(catalog.stale),
+                    "unreadable": catalog.unreadable,
+                }
+            }
+        )
+
+    def job(self, entry: Entry) -> None:
+        """Tell what the job is now."""
+        self._outbox.put(jobs=[self._document(entry, stale=entry.state.key in self._stale)])
+
+    def _document(self, entry: Entry, *, stale: bool) -> Document:
+        state, job = entry.state, entry.definition.job
+        known = state_to_document(state)
+        project, _, name = state.key.partition("/")
+        document: Document = {
+            "id": state.key,
+            "project": project,
+            "name": name,
+            "deleted": job is None,
+            "stale": stale,
+            "first_seen": known["first_seen"],
+            "covered": known["covered"],
+            "runs": state.runs,
+            "paused": known.get("paused"),
+        }
+        if job is None:
+            return document
+        return document | {
+            "description": job.description,
+            "owner": job.owner,
+            "labels": dict(job.labels),
+            "enabled": job.enabled,
+            "entry_point": job.entry_point,
+            "schedule_words": in_words(job.schedule) if job.schedule else "manual only",
+            "document": dict(job.document),
+            "file": job.file,
+            "line": job.line,
+            "digest": job.digest,
+            "inactive": list(job.inactive),
+        }

@@ -1,0 +1,62 @@
+"""What people ask for, as it lies in the store: request documents become facts about jobs, or answers that refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from windmill.core.documents import Document, from_text
+from windmill.core.errors import NotFound, WindmillError
+from windmill.core.events import Event, PauseRequested, ResumeRequested, RunRequested, StopRequested
+from windmill.core.model import Job
+from windmill.core.params import bind
+from windmill.core.state import ManualRequest, Pause
+
+JobOf = Callable[[str], Job | None]
+OwnerOf = Callable[[str], str | None]
+
+
+def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf) -> tuple[str, Event]:
+    """Return the key of the job concerned and the fact; `owner_of` names the job whose open execution has an id.
+
+    Raises WindmillError in words for a request that cannot be understood or names nothing.
+    """
+    kind, identity, by = str(request.get("kind")), str(request["id"]), str(request.get("by", ""))
+    if kind == "stop":
+        execution = str(request.get("execution", ""))
+        owner = owner_of(execution)
+        if owner is None:
+            raise NotFound(f"execution {execution} is not open")
+        return owner, StopRequested(identity, execution, by)
+    key = str(request.get("job", ""))
+    job = job_of(key)
+    if job is None:
+        raise NotFound(f"there is no job {key}")
+    match kind:
+        case "run":
+            params = bind(job, request.get("params") or {})
+            asked = ManualRequest(id=identity, by=by, params=params, rerun_of=request.get("rerun_of"))
+            return key, RunRequested(asked, wait=bool(request.get("wait")))
+        case "pause":
+            return key, PauseRequested(
+                identity, Pause(until=_until(request), by=by, note=str(request.get("note", "")))
+            )
+        case "resume":
+            return key, ResumeRequested(identity)
+        case _:
+            raise WindmillError(f'a request of kind "{kind}" is not known to this version')
+
+
+def answer(request: str, *, execution: str = "", refused: str = "") -> Document:
+    """Return the request's new state and answer, as it is stored."""
+    content: Document = {"execution": execution} if execution else {}
+    if refused:
+        content["message"] = refused
+    return {"id": request, "state": "refused" if refused else "done", "answer": content}
+
+
+def _until(request: Document) -> datetime | None:
+    try:
+        return from_text(request.get("until"))
+    except (TypeError, ValueError):
+        raise WindmillError(f"pause until {request.get('until')}: not an instant") from None

@@ -1,0 +1,139 @@
+"""The scheduler's table of jobs: definition, state and timer of each, and the facts applied to them in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from windmill.core.decide import decide, wakes_at
+from windmill.core.events import Defined, Definition, Due, Ended, Event, Order
+from windmill.core.model import Execution, Job, Retry
+from windmill.core.state import JobState, absorb
+from windmill.core.triggers import trigger_for
+from windmill.scheduler.timers import Timer, Timers
+
+
+@dataclass(slots=True)
+class Entry:
+    """One row. `away` until the job's definition was seen for the first time since the scheduler returned."""
+
+    state: JobState
+    definition: Definition
+    timer: Timer
+    away: bool = True
+    due: bool = False
+
+
+class Table:
+    """All jobs the scheduler knows of, those gone included. Nothing here reads a clock or touches a file."""
+
+    def __init__(self, timers: Timers, states: Iterable[JobState] = (), *, manual_only: bool = False) -> None:
+        self._timers = timers
+        self._manual_only = manual_only  # no slot and no retry of any job is due
+        self._entries: dict[str, Entry] = {}
+        self._due: list[str] = []
+        self.changed: set[str] = set()  # keys whose state is not persisted yet
+        for state in states:
+            self._add(state)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._entries
+
+    def __getitem__(self, key: str) -> Entry:
+        return self._entries[key]
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(self._entries.values())
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def jobs(self) -> dict[str, Job]:
+        """Return the jobs wanted now, by key."""
+        wanted = ((key, entry.definition.job) for key, entry in self._entries.items())
+        return {key: job for key, job in wanted if job is not None}
+
+    def job(self, key: str) -> Job | None:
+        """Return the job wanted now under that key, or None."""
+        entry = self._entries.get(key)
+        return entry.definition.job if entry else None
+
+    def take_due(self) -> list[str]:
+        """Return the keys whose timers fired since the last call, in order of their instants."""
+        due, self._due = self._due, []
+        return due
+
+    def apply(self, key: str, event: Event, now: datetime) -> list[Order]:
+        """Decide on one fact and return what is to be done. While the job is away, facts are only kept."""
+        entry = self._entries[key]
+        entry.due = False
+        if entry.away and not isinstance(event, Defined):
+            if isinstance(event, Ended):
+                self._set(key, entry, absorb(entry.state, event.execution))
+            return []
+        entry.away = False
+        state, orders = decide(entry.definition, entry.state, event, now)
+        self._set(key, entry, state)
+        return orders
+
+    def due(self, key: str, now: datetime) -> list[Order]:
+        """Decide what follows from the job's timer."""
+        return self.apply(key, Due(), now)
+
+    def define(self, key: str, job: Job | None, now: datetime) -> list[Order]:
+        """Take over a job's definition, new, changed or gone (None)."""
+        if key not in self._entries:
+            self._add(JobState(key=key, first_seen=now, covered=now))
+            self._entries[key].away = False
+        entry = self._entries[key]
+        if job is not None and self._manual_only:
+            definition = Definition(replace(job, retry=Retry()))
+        else:
+            definition = definition_of(job, entry.state.first_seen)
+        before, entry.definition = entry.definition, definition
+        return self.apply(key, Defined(before, returned=entry.away), now)
+
+    def confirm(self, execution: Execution) -> None:
+        """Note a recorded start."""
+        entry = self._entries.get(execution.job)
+        if entry is not None:
+            self._set(execution.job, entry, absorb(entry.state, execution))
+
+    def ordered(self, key: str) -> Execution:
+        """Note that the start of the job's queued execution is ordered; return that execution as it stands."""
+        entry = self._entries[key]
+        execution = entry.state.open
+        if execution is None:
+            raise LookupError(f"{key} has nothing to start")
+        self._set(key, entry, replace(entry.state, ordered=True))
+        return execution
+
+    def _set(self, key: str, entry: Entry, state: JobState) -> None:
+        if state is not entry.state:
+            entry.state = state
+            self.changed.add(key)
+        entry.timer.arm()
+
+    def _add(self, state: JobState) -> None:
+        key = state.key
+
+        def when(_now: datetime) -> datetime | None:
+            entry = self._entries.get(key)
+            return None if entry is None or entry.due or entry.away else wakes_at(entry.definition, entry.state)
+
+        timer = self._timers.when(when)
+        timer.tag("slot")
+        self._entries[key] = Entry(state, Definition(None), timer)
+        timer.do(self._mark, key)
+
+    def _mark(self, key: str) -> None:
+        self._entries[key].due = True
+        self._due.append(key)
+
+
+def definition_of(job: Job | None, first_seen: datetime) -> Definition:
+    """Return the job with the trigger its schedule makes; a disabled job has none."""
+    if job is None or job.schedule is None or not job.enabled:
+        return Definition(job)
+    return Definition(job, trigger_for(job.schedule, key=job.key, first_seen=first_seen))
