@@ -143,7 +143,6 @@ class Writer:
             segments.write_all(fd, data, 0)
             os.fdatasync(fd)
             temporary.rename(segments.segment(self._path, self._number + 1))
-            segments.sync_directory(self._path)
         except BaseException:
             os.close(fd)
             temporary.unlink(missing_ok=True)
@@ -152,6 +151,7 @@ class Writer:
             os.close(self._fd)
         self._fd, self._number, self._offset = fd, self._number + 1, len(data)
         self._dirty = self._damaged = False
+        segments.sync_directory(self._path)
 
     def _keep_reserve(self) -> None:
         """Allocate the reserve; on a full disk leave it and try again with a later commit."""
