@@ -72,6 +72,9 @@ class JournalReader(Protocol):
     def settled(self, stream: str) -> bool:
         """Return True when the stream's writer is gone and every execution it started has an END somewhere."""
 
+    def size(self) -> int:
+        """Return the bytes all segments take."""
+
 
 class JournalWriter(Protocol):
     """Append-only writer of one stream."""

@@ -1,0 +1,50 @@
+"""How far each journal stream has reached the store: one small file per stream."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from windmill.core.ports import Position
+
+
+class Cursors:
+    """Positions in `<directory>/<stream>/cursor`, kept in memory and on disk.
+
+    A cursor may be older than what was shipped, never newer: it is written after the store acknowledged, and
+    shipping again changes nothing. So it needs no fsync, and an unreadable one counts as none.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._known: dict[str, Position] = {}
+
+    def get(self, stream: str) -> Position | None:
+        """Return the position up to which the stream is shipped, or None when nothing is known of it."""
+        if stream not in self._known:
+            try:
+                read = json.loads(self._path(stream).read_bytes())
+                self._known[stream] = Position(int(read["segment"]), int(read["offset"]))
+            except (FileNotFoundError, NotADirectoryError, ValueError, TypeError, KeyError):
+                return None
+        return self._known[stream]
+
+    def move(self, stream: str, position: Position) -> None:
+        """Remember the position. Raises OSError having changed nothing."""
+        path = self._path(stream)
+        temporary = path.with_name("cursor.tmp")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(position._asdict()), encoding="ascii")
+        temporary.replace(path)
+        self._known[stream] = position
+
+    def forget(self, stream: str) -> None:
+        """Remove what is kept of a stream that no longer exists."""
+        self._known.pop(stream, None)
+        path = self._path(stream)
+        path.unlink(missing_ok=True)
+        if path.parent.is_dir() and not any(path.parent.iterdir()):
+            path.parent.rmdir()
+
+    def _path(self, stream: str) -> Path:
+        return self._directory / stream / "cursor"
