@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim, CronSimError
 
 from windmill.core.errors import WindmillError
+from windmill.core.zones import change_between, readings, wall_time
 
 ALIASES: Final = {
     "@YEARLY": "0 0 1 1 *",
@@ -68,7 +69,7 @@ class Cron:
         None also when nothing matches for 50 years, or before the end of the year 9999.
         """
         try:
-            return self._fixed(instant) if _matcher(self.expression)[1] else self._real(instant)
+            return self._real(instant) if follows_real_time(self.expression) else self._fixed(instant)
         except (StopIteration, OverflowError):
             return None
 
@@ -76,60 +77,37 @@ class Cron:
         local = instant.astimezone(self.zone)
         wall = local.replace(tzinfo=None)
         if local.fold:  # every time up to the change has had its turn
-            early, late = self._readings(wall)
-            wall += self._change(early, late) - early - _SECOND
-        early, late = self._readings(self._match(wall))
-        return early if early <= late else self._change(late, early)
+            wall = change_between(*readings(wall, self.zone), self.zone).old - _SECOND
+        early, late = readings(self._match(wall), self.zone)
+        return early if early <= late else change_between(late, early, self.zone).instant
 
     def _real(self, instant: datetime) -> datetime:
-        wall = instant.astimezone(self.zone).replace(tzinfo=None)
+        wall = wall_time(instant, self.zone)
         horizon = wall.year + HORIZON
-        early, late = self._readings(wall)
-        if early == instant < late:  # the clock will be put back to before `wall`
-            change = self._change(early, late)
-            due = instant + (self._match(wall) - wall)
-            if due < change:
-                return due
-            wall, instant = self._last_skipped(change), change - _SECOND
+        early, late = readings(wall, self.zone)
+        if early == instant < late:  # clocks will be put back to before `wall`
+            change = change_between(early, late, self.zone)
+            due = self._match(wall)
+            if due < change.old:
+                return instant + (due - wall)
+            wall, instant = change.new - _SECOND, change.instant - _SECOND
         while wall.year <= horizon:
             wall = self._match(wall)
-            early, late = self._readings(wall)
+            early, late = readings(wall, self.zone)
             if early <= late:
                 return early if early > instant else late
-            wall = self._last_skipped(self._change(late, early))
+            wall = change_between(late, early, self.zone).new - _SECOND
         raise StopIteration
 
     def _match(self, wall: datetime) -> datetime:
         """Return the first matching wall time after `wall`; raises StopIteration when there is none."""
-        matcher = copy.copy(_matcher(self.expression)[0])
-        matcher.dt = wall.replace(microsecond=0)
-        return next(matcher)
-
-    def _readings(self, wall: datetime) -> tuple[datetime, datetime]:
-        """Return the instants of `wall` by the offset before and after a change of clock.
-
-        They are equal where the clock does not change, ascending where it repeats `wall`, descending where it
-        skips it.
-        """
-        local = wall.replace(tzinfo=self.zone, fold=0)
-        return local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
-
-    def _change(self, before: datetime, after: datetime) -> datetime:
-        """Return the instant of the change of clock later than `before`, not later than `after`."""
-        low, high = int(before.timestamp() // 1), int(after.timestamp() // 1)
-        offset = after.astimezone(self.zone).utcoffset()
-        while high - low > 1:
-            middle = (low + high) // 2
-            if datetime.fromtimestamp(middle, self.zone).utcoffset() == offset:
-                high = middle
-            else:
-                low = middle
-        return datetime.fromtimestamp(high, UTC)
-
-    def _last_skipped(self, change: datetime) -> datetime:
-        return change.astimezone(self.zone).replace(tzinfo=None) - _SECOND
+        search = copy.copy(matcher(self.expression))
+        search.dt = wall.replace(microsecond=0)
+        return next(search)
 
 
+@lru_cache(maxsize=16384)
+@lru_cache(maxsize=16384)
 def parse_cron(expression: str) -> str:
     """Return the expression in upper case, single-spaced, aliases such as @daily written out.
 
@@ -141,8 +119,7 @@ def parse_cron(expression: str) -> str:
     text = " ".join(expression.upper().split())
     normal = ALIASES.get(text, text)
     try:
-        matcher = _matcher(normal)[0]
-        next(copy.copy(matcher))
+        next(copy.copy(matcher(normal)))
     except CronSimError as error:
         raise WindmillError(f'cron "{expression}": {error}', hint=_hint(text, str(error))) from None
     except StopIteration:
@@ -153,11 +130,15 @@ def parse_cron(expression: str) -> str:
 
 
 @lru_cache(maxsize=16384)
-def _matcher(expression: str) -> tuple[CronSim, bool]:
-    """Return the expression's matcher on a wall clock (copy it before use) and whether its times are fixed."""
-    matcher = CronSim(expression, _EPOCH)
-    _, minute, hour, *_ = matcher.parts
-    return matcher, not (minute.startswith("*") or hour.startswith("*"))
+def matcher(expression: str) -> CronSim:
+    """Return what matches the expression on a wall clock; shared, so copy it before moving it."""
+    return CronSim(expression, _EPOCH)
+
+
+def follows_real_time(expression: str) -> bool:
+    """Return True when skipped wall times are left out and repeated ones come twice, by Debian's rule."""
+    _, minute, hour, *_ = matcher(expression).parts
+    return minute.startswith("*") or hour.startswith("*")
 
 
 def _hint(text: str, complaint: str) -> str:

@@ -11,8 +11,9 @@ from zoneinfo import ZoneInfo
 from windmill.core.cron import Cron, parse_cron
 from windmill.core.errors import WindmillError
 from windmill.core.model import Schedule
+from windmill.core.zones import zone
 
-__all__ = ["At", "Cron", "Every", "Skip", "Spread", "Trigger", "Window", "parse_cron", "slots", "trigger_for", "zone"]
+__all__ = ["At", "Cron", "Every", "Skip", "Spread", "Trigger", "Window", "parse_cron", "slots", "trigger_for"]
 
 TICK: Final = timedelta(milliseconds=1)
 
@@ -115,14 +116,6 @@ def trigger_for(schedule: Schedule, *, key: str, first_seen: datetime) -> Trigge
     if schedule.start_at or schedule.end_at:
         trigger = Window(trigger, schedule.start_at, schedule.end_at)
     return trigger
-
-
-def zone(name: str) -> ZoneInfo:
-    """Return the zone of that IANA name; raises WindmillError when the machine knows none."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        raise WindmillError(f'unknown timezone "{name}"', hint="write an IANA name such as Europe/Lisbon") from None
 
 
 def slots(trigger: Trigger, *, after: datetime, until: datetime, limit: int) -> list[datetime]:
