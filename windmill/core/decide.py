@@ -29,7 +29,7 @@ from windmill.core.events import (
     StopRequested,
 )
 from windmill.core.executions import for_request, for_slots, next_attempt, retry_instant, skipped, with_slots
-from windmill.core.model import TERMINAL, CatchUp, Cause, Execution, Job, Overrun, State, execution_id
+from windmill.core.model import SCHEDULED, TERMINAL, CatchUp, Cause, Execution, Job, Overrun, State, execution_id
 from windmill.core.state import JobState, ManualRequest, PendingRetry
 from windmill.core.triggers import slots
 
@@ -109,10 +109,15 @@ def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> 
 
 
 def _free(definition: Definition, state: JobState) -> bool:
-    """True when slots of the job are to be settled now: it is wanted, and nothing of it runs or was ordered."""
+    """True when slots of the job are to be settled now: it is wanted, and nothing of it runs or was ordered.
+
+    A scheduled execution that is held by a cap takes them in; a manual one or a retry lets them wait for its end.
+    """
     if definition.job is None or not definition.job.enabled:
         return False
-    return state.open is None or (state.open.state is State.QUEUED and not state.ordered)
+    if state.open is None:
+        return True
+    return state.open.state is State.QUEUED and not state.ordered and state.open.trigger in SCHEDULED
 
 
 def _next_slot(definition: Definition, state: JobState) -> datetime | None:

@@ -38,6 +38,9 @@ class Cause(StrEnum):
     MANUAL = "manual"
 
 
+SCHEDULED: Final = frozenset({Cause.SCHEDULE, Cause.CATCH_UP})  # these settle slots
+
+
 class Overrun(StrEnum):
     """What a slot does that comes due while its job still runs."""
 

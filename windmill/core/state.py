@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from windmill.core.documents import Document, from_document, from_text, to_document, to_text
-from windmill.core.model import Cause, Execution, State
+from windmill.core.model import SCHEDULED, Execution, State
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +125,7 @@ def absorb(state: JobState, execution: Execution) -> JobState:
     """
     changes: dict[str, Any] = {}
     settled = max(filter(None, (execution.slot, execution.coalesced_to)), default=state.covered)
-    if execution.trigger in {Cause.SCHEDULE, Cause.CATCH_UP} and settled > state.covered:
+    if execution.trigger in SCHEDULED and settled > state.covered:
         changes["covered"] = settled
         if execution.state is not State.SKIPPED:
             changes["runs"] = state.runs + 1
