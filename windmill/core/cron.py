@@ -117,7 +117,8 @@ def parse_cron(expression: str) -> str:
     if len(expression) > LONGEST:
         raise WindmillError(f"cron: at most {LONGEST} characters expected, found {len(expression)}")
     text = " ".join(expression.upper().split())
-    normal = ALIASES.get(text, text)
+    # CronSim reads the range 5-5/2, which is just 5, as 5/2.
+    normal = re.sub(r"\b(\w+)-\1/[1-9]\d*", r"\1", ALIASES.get(text, text))
     try:
         next(copy.copy(matcher(normal)))
     except CronSimError as error:
