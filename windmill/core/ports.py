@@ -168,7 +168,7 @@ class Store(Protocol):
 
         An execution's state only moves forward (queued, running, terminal): a document of a lesser state than
         the stored one, or any document for a terminal execution, is ignored. An output block whose
-        (execution, first) is stored already is ignored. `answers` are requests with their new state.
+        (execution, first) is stored already is ignored. `answers` {"id", "state", "answer"} settle pending requests.
         """
 
     def execution(self, prefix: str) -> Document | None:

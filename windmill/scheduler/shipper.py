@@ -207,9 +207,9 @@ def _address(waiting: dict[tuple[str, str], Document], batch: Batch) -> None:
 
 def _started_already(request: Document, store: Store) -> Document | None:
     """Return the answer to a wish to run whose execution exists: a scheduler died before it could answer."""
-    if request["kind"] != "run":
+    if request.get("kind") != "run":
         return None
-    execution = execution_id(request["job"], cause=Cause.MANUAL, what=request["id"])
+    execution = execution_id(str(request.get("job", "")), cause=Cause.MANUAL, what=request["id"])
     if store.execution(execution) is None:
         return None
-    return {**request, "state": "done", "answer": {"execution": execution}}
+    return {"id": request["id"], "state": "done", "answer": {"execution": execution}}

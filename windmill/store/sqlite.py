@@ -30,9 +30,8 @@ _DROP_OUTPUT: Final = "DELETE FROM output WHERE execution = ? AND first >= ? AND
 _PUT_JOB: Final = "INSERT INTO job VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document"
 _PUT_STATUS: Final = "INSERT INTO status VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document"
 _ADD_REQUEST: Final = "INSERT INTO request (id, state, at, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-_ANSWER_REQUEST: Final = """
-INSERT INTO request (id, state, at, document) VALUES (?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, document = excluded.document WHERE request.state = 'pending'"""
+_UNANSWERED: Final = "SELECT document FROM request WHERE id = ? AND state = 'pending'"
+_ANSWER_REQUEST: Final = "UPDATE request SET state = ?, document = ? WHERE id = ?"
 
 # A loose index scan: one seek finds the next job, one more its newest execution.
 _LATEST: Final = """
@@ -79,7 +78,8 @@ class SqliteStore:
             connection.executemany(_DROP_OUTPUT, [(drop.execution, drop.first, drop.last) for drop in batch.drops])
             connection.executemany(_PUT_JOB, [(job["id"], encode(job)) for job in batch.jobs])
             connection.executemany(_PUT_STATUS, [(name, encode(status)) for name, status in batch.status.items()])
-            connection.executemany(_ANSWER_REQUEST, map(_request_row, batch.answers))
+            for answer in batch.answers:
+                _answer(connection, answer)
 
     def execution(self, prefix: str) -> Document | None:
         """Return the execution whose id starts with `prefix`, or None. Raises Refused when several do."""
@@ -202,6 +202,12 @@ def _execution_row(document: Document) -> tuple[Any, ...]:
 def _request_row(document: Document) -> tuple[Any, ...]:
     stored = stored_request(document)
     return document["id"], document["state"], milliseconds(stored["at"]), encode(stored)
+
+
+def _answer(connection: sqlite3.Connection, answer: Document) -> None:
+    for (blob,) in connection.execute(_UNANSWERED, (answer["id"],)).fetchall():
+        answered = {**decode(blob), "state": answer["state"], "answer": answer["answer"]}
+        connection.execute(_ANSWER_REQUEST, (answer["state"], encode(answered), answer["id"]))
 
 
 def _only(documents: list[Document]) -> Document | None:

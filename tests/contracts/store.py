@@ -1,0 +1,472 @@
+"""What every store promises. A module of tests imports everything from here and has two fixtures.
+
+`stores(readonly=False)` opens one more connection to the test's database and closes it after the test; `fresh()`
+is a context that holds a store on an empty database of its own.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import Protocol
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.support.executions import START, document, identity
+from windmill.core.documents import Document, to_text
+from windmill.core.errors import Refused
+from windmill.core.model import TERMINAL, State
+from windmill.core.ports import Batch, Drop, ExecutionFilter, OutputBlock, Page, Store
+
+DERIVED = {"project", "name", "day", "duration_ms"}
+
+
+class Stores(Protocol):
+    """Opens connections to the database of one test."""
+
+    def __call__(self, *, readonly: bool = False) -> Store: ...
+
+
+Fresh = Callable[[], AbstractContextManager[Store]]
+
+
+def plain(found: Document | None) -> Document:
+    """Return the document without what the store derives."""
+    assert found is not None
+    return {key: value for key, value in found.items() if key not in DERIVED}
+
+
+def block(execution: str, first: int, data: bytes = b"x", *, last: int = 0, stream: int = 1) -> OutputBlock:
+    return OutputBlock(execution, first, last or first, stream, 1_767_225_600_000 + first, data)
+
+
+def request(name: str, *, at: int = 0, kind: str = "run") -> Document:
+    instant = to_text(START + timedelta(seconds=at))
+    return {"id": name, "kind": kind, "job": "p/job", "by": "ann@host", "at": instant, "state": "pending"}
+
+
+def answer(name: str, state: str = "done") -> Document:
+    return {"id": name, "state": state, "answer": {"execution": identity(1)}}
+
+
+def pages(store: Store, wanted: ExecutionFilter, limit: int) -> Iterator[Page]:
+    page = store.executions(wanted, limit=limit)
+    yield page
+    while page.next is not None:
+        page = store.executions(wanted, limit=limit, cursor=page.next)
+        yield page
+
+
+def listed(store: Store, wanted: ExecutionFilter, limit: int = 7) -> list[str]:
+    return [item["id"] for page in pages(store, wanted, limit) for item in page.items]
+
+
+# Executions
+
+
+def test_an_execution_is_found_as_it_was_written(stores: Stores) -> None:
+    written = document(1, State.FAILED, reason="exit code", params={"region": "BR", "days": [1, 2.5, None, True]})
+    stores().write(Batch(executions=[written]))
+    assert plain(stores().execution(identity(1))) == written
+
+
+def test_the_store_derives_project_name_day_and_duration(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1, State.SUCCEEDED, job="reports/nightly", seconds=2.5)]))
+    found = store.execution(identity(1))
+    assert found is not None
+    assert {key: found[key] for key in DERIVED} == {
+        "project": "reports",
+        "name": "nightly",
+        "day": "2026-01-01",
+        "duration_ms": 2500,
+    }
+
+
+def test_an_execution_that_has_not_ended_has_no_duration(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1, State.RUNNING)]))
+    found = store.execution(identity(1))
+    assert found is not None
+    assert found["duration_ms"] is None
+
+
+@pytest.mark.parametrize(
+    "value", [2**63, -(2**70), "\ud800", {"a\0b": 1}, 2**63 - 1, "\0", "2026-01-01T00:00:00.000Z"]
+)
+def test_a_value_no_database_likes_does_not_stop_the_recording(stores: Stores, value: object) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1, State.SUCCEEDED, params={"odd": value})]))
+    assert store.execution(identity(1)) is not None
+
+
+def test_an_unknown_execution_is_none(stores: Stores) -> None:
+    store = stores()
+    assert store.execution(identity(1)) is None
+    assert store.execution("no id\udcff") is None
+
+
+def test_a_prefix_finds_the_only_execution_that_begins_with_it(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1), document(2)]))
+    assert plain(store.execution(identity(2)[:9]))["id"] == identity(2)
+
+
+def test_a_prefix_of_several_executions_is_refused_with_their_names(stores: Stores) -> None:
+    store = stores()
+    both = [{**document(1), "id": "ab00000000000000"}, {**document(2), "id": "ab11111111111111"}]
+    store.write(Batch(executions=both))
+    with pytest.raises(Refused, match="ab00000000000000, ab11111111111111"):
+        store.execution("ab")
+
+
+def test_a_queued_document_is_replaced_by_a_later_queued_one(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1, State.QUEUED)]))
+    store.write(Batch(executions=[document(1, State.QUEUED, coalesced=3)]))
+    assert plain(store.execution(identity(1)))["coalesced"] == 3
+
+
+@pytest.mark.parametrize("terminal", sorted(TERMINAL))
+def test_a_terminal_execution_never_changes(stores: Stores, terminal: State) -> None:
+    store = stores()
+    written = document(1, terminal, reason="first")
+    store.write(Batch(executions=[written]))
+    for state in State:
+        store.write(Batch(executions=[document(1, state, reason="later", job="other/job")]))
+    assert plain(store.execution(identity(1))) == written
+
+
+@given(st.permutations([State.QUEUED, State.RUNNING, State.FAILED, State.RUNNING]), st.integers(1, 4))
+@settings(max_examples=30, deadline=None)
+def test_in_whatever_order_states_arrive_the_most_advanced_stays(
+    fresh: Fresh, states: list[State], per_batch: int
+) -> None:
+    with fresh() as store:
+        for start in range(0, len(states), per_batch):
+            store.write(Batch(executions=[document(1, state) for state in states[start : start + per_batch]]))
+        assert plain(store.execution(identity(1)))["state"] == "failed"
+        assert listed(store, ExecutionFilter(states=frozenset({State.FAILED}))) == [identity(1)]
+        assert listed(store, ExecutionFilter(states=frozenset({State.RUNNING, State.QUEUED}))) == []
+
+
+_SCALARS = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text()
+_KEYS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)
+_INSTANTS = st.integers(0, 4_000_000_000_000).map(
+    lambda ms: datetime.fromtimestamp(0, UTC) + ms * timedelta(milliseconds=1)
+)
+
+
+@given(
+    params=st.dictionaries(_KEYS, st.recursive(_SCALARS, lambda inner: st.lists(inner, max_size=3), max_leaves=5)),
+    slot=st.none() | _INSTANTS,
+    state=st.sampled_from(State),
+    number=st.integers(0, 2**62),
+)
+@settings(max_examples=60, deadline=None)
+def test_any_execution_comes_back_equal(
+    fresh: Fresh, params: Document, slot: datetime | None, state: State, number: int
+) -> None:
+    written = document(1, state, params=params, slot=slot, output_bytes=number)
+    with fresh() as store:
+        store.write(Batch(executions=[written]))
+        assert plain(store.execution(identity(1))) == written
+
+
+# Lists
+
+MANY = [
+    document(
+        number,
+        state,
+        job=f"{project}/j{number % 3}",
+        trigger=trigger,
+        queued_at=START + timedelta(seconds=number // 4),  # several share an instant
+    )
+    for number, (state, project, trigger) in enumerate(
+        random.Random(7).choices(
+            [
+                (state, project, trigger)
+                for state in State
+                for project in ("p", "q")
+                for trigger in ("schedule", "manual", "retry")
+            ],
+            k=120,
+        )
+    )
+]
+FILTERS = [
+    ExecutionFilter(),
+    ExecutionFilter(job="p/j1"),
+    ExecutionFilter(job="p/none"),
+    ExecutionFilter(project="q"),
+    ExecutionFilter(states=frozenset({State.FAILED})),
+    ExecutionFilter(states=frozenset({State.FAILED, State.LOST, State.RUNNING})),
+    ExecutionFilter(job="q/j2", states=frozenset({State.SKIPPED, State.SUCCEEDED})),
+    ExecutionFilter(triggers=frozenset({"manual"})),
+    ExecutionFilter(project="p", states=frozenset({State.QUEUED}), triggers=frozenset({"retry", "manual"})),
+    ExecutionFilter(since=START + timedelta(seconds=5), until=START + timedelta(seconds=20)),
+    ExecutionFilter(job="p/j0", since=START + timedelta(seconds=5), until=START + timedelta(seconds=20)),
+    ExecutionFilter(states=frozenset({State.LOST}), project="q", since=START + timedelta(seconds=3)),
+]
+
+
+def _matches(one: Document, wanted: ExecutionFilter) -> bool:
+    since, until = to_text(wanted.since), to_text(wanted.until)
+    return (
+        (not wanted.job or one["job"] == wanted.job)
+        and (not wanted.project or one["job"].startswith(wanted.project + "/"))
+        and (not wanted.states or one["state"] in wanted.states)
+        and (not wanted.triggers or one["trigger"] in wanted.triggers)
+        and (since is None or one["queued_at"] >= since)
+        and (until is None or one["queued_at"] < until)
+    )
+
+
+@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+@pytest.mark.parametrize("limit", [1, 4, 500])
+def test_pages_hold_exactly_what_matches_newest_first(stores: Stores, wanted: ExecutionFilter, limit: int) -> None:
+    store = stores()
+    store.write(Batch(executions=MANY))
+    newest_first = sorted(MANY, key=lambda one: (one["queued_at"], one["id"]), reverse=True)
+    assert listed(store, wanted, limit) == [one["id"] for one in newest_first if _matches(one, wanted)]
+
+
+def test_a_page_that_ends_the_list_has_no_cursor(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=MANY[:6]))
+    assert [len(page.items) for page in pages(store, ExecutionFilter(), 3)] == [3, 3]
+
+
+def test_a_foreign_cursor_is_refused(stores: Stores) -> None:
+    for cursor in ("", "%%%", "bm90IG91cnM=", "\udcff"):
+        with pytest.raises(Refused, match="cursor"):
+            stores().executions(ExecutionFilter(), cursor=cursor)
+
+
+def test_paging_neither_repeats_nor_misses_while_executions_are_added(stores: Stores) -> None:
+    reader, writer = stores(readonly=True), stores()
+    writer.write(Batch(executions=MANY))
+    seen: list[str] = []
+    for number, page in enumerate(pages(reader, ExecutionFilter(), 7)):
+        seen += [item["id"] for item in page.items]
+        writer.write(Batch(executions=[document(1000 + number, queued_at=START + timedelta(hours=1))]))
+    assert sorted(seen) == sorted(one["id"] for one in MANY)
+
+
+def test_open_executions_are_the_queued_and_running_ones_oldest_first(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=MANY))
+    wanted = sorted((one for one in MANY if one["state"] in ("queued", "running")), key=_place)
+    assert [item["id"] for item in store.open_executions()] == [one["id"] for one in wanted]
+
+
+def test_the_latest_execution_of_each_job_is_the_newest_that_was_not_skipped(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[*MANY, document(999, State.SKIPPED, job="only/skipped")]))
+    newest = {one["job"]: one["id"] for one in sorted(MANY, key=_place) if one["state"] != "skipped"}
+    assert {job: found["id"] for job, found in store.latest_executions().items()} == newest
+
+
+def _place(one: Document) -> tuple[str, str]:
+    return one["queued_at"], one["id"]
+
+
+# Output
+
+
+def test_output_comes_back_in_order_and_byte_for_byte(stores: Stores) -> None:
+    store, one = stores(), identity(1)
+    blocks = [
+        block(one, 1, bytes(range(256)), last=3),
+        block(one, 4, b"\xff\0" * 99, stream=2),
+        block(one, 5, b"", last=9),
+    ]
+    store.write(Batch(output=[blocks[2], blocks[0]]))
+    store.write(Batch(output=[blocks[1], block(identity(2), 1)]))
+    assert store.output(one) == blocks
+
+
+@pytest.mark.parametrize(
+    ("after", "firsts"), [(0, [1, 4, 5]), (2, [1, 4, 5]), (3, [4, 5]), (4, [5]), (9, []), (99, [])]
+)
+def test_output_after_a_sequence_begins_with_the_block_that_reaches_beyond_it(
+    stores: Stores, after: int, firsts: list[int]
+) -> None:
+    store, one = stores(), identity(1)
+    store.write(Batch(output=[block(one, 1, last=3), block(one, 4), block(one, 5, last=9)]))
+    assert [found.first for found in store.output(one, after=after)] == firsts
+
+
+def test_output_is_limited_but_never_to_nothing(stores: Stores) -> None:
+    store, one = stores(), identity(1)
+    store.write(Batch(output=[block(one, number, b"x" * 100) for number in (1, 2, 3, 4)]))
+    assert [found.first for found in store.output(one, limit=250)] == [1, 2]
+    assert [found.first for found in store.output(one, after=2, limit=1)] == [3]
+
+
+@pytest.mark.parametrize(("size", "firsts"), [(0, []), (1, [4]), (100, [4]), (101, [3, 4]), (9999, [1, 2, 3, 4])])
+def test_the_tail_is_the_fewest_last_blocks_that_hold_so_much(stores: Stores, size: int, firsts: list[int]) -> None:
+    store, one = stores(), identity(1)
+    store.write(Batch(output=[block(one, number, b"x" * 100) for number in (1, 2, 3, 4)]))
+    assert [found.first for found in store.output_tail(one, size=size)] == firsts
+
+
+def test_output_of_an_unknown_execution_is_empty(stores: Stores) -> None:
+    store = stores()
+    assert (store.output("f" * 16), store.output_tail("f" * 16, size=9), store.last_sequence("f" * 16)) == ([], [], 0)
+
+
+def test_the_last_sequence_is_that_of_the_last_block(stores: Stores) -> None:
+    store, one = stores(), identity(1)
+    store.write(Batch(output=[block(one, 8, last=12), block(one, 1, last=7), block(identity(2), 90)]))
+    assert store.last_sequence(one) == 12
+
+
+def test_a_stored_block_is_not_replaced(stores: Stores) -> None:
+    store, one = stores(), identity(1)
+    store.write(Batch(output=[block(one, 1, b"first")]))
+    store.write(Batch(output=[block(one, 1, b"second", last=5)]))
+    assert store.output(one) == [block(one, 1, b"first")]
+
+
+def test_a_drop_takes_only_blocks_that_lie_wholly_within_it(stores: Stores) -> None:
+    store, one = stores(), identity(1)
+    blocks = [block(one, first, last=first + 2) for first in (1, 4, 7, 10)]
+    store.write(Batch(output=[*blocks, block(identity(2), 5)], drops=[Drop(execution=one, first=3, last=10)]))
+    assert [found.first for found in store.output(one)] == [1, 10]
+    assert len(store.output(identity(2))) == 1
+
+
+# Jobs, status, requests
+
+
+def test_jobs_are_listed_by_id_as_last_written(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(jobs=[{"id": "q/a", "spec": {"env": {"A.B": "$1"}}}, {"id": "p/z", "n": 1}]))
+    store.write(Batch(jobs=[{"id": "p/z", "n": 2}]))
+    assert store.jobs() == [{"id": "p/z", "n": 2}, {"id": "q/a", "spec": {"env": {"A.B": "$1"}}}]
+
+
+def test_a_status_is_the_one_last_written(stores: Stores) -> None:
+    store = stores()
+    assert store.status("scheduler") is None
+    store.write(Batch(status={"scheduler": {"pid": 1}, "catalog": {"problems": []}}))
+    store.write(Batch(status={"scheduler": {"pid": 2, "at": "2026-01-01T00:00:00.000Z"}}))
+    assert store.status("scheduler") == {"pid": 2, "at": "2026-01-01T00:00:00.000Z"}
+    assert store.status("catalog") == {"problems": []}
+
+
+def test_requests_are_pending_oldest_first_until_they_are_answered(stores: Stores) -> None:
+    store = stores()
+    for name, at in (("b", 2), ("a", 3), ("c", 1)):
+        store.add_request(request(name, at=at))
+    assert store.pending_requests() == [request("c", at=1), request("b", at=2), request("a", at=3)]
+    assert store.pending_requests(limit=1) == [request("c", at=1)]
+    store.write(Batch(answers=[answer("c"), answer("b", "refused")]))
+    assert store.pending_requests() == [request("a", at=3)]
+    assert store.request("c") == {**request("c", at=1), **answer("c")}
+    assert store.request("b") == {**request("b", at=2), **answer("b", "refused")}
+
+
+def test_the_same_request_twice_is_one_request(stores: Stores) -> None:
+    store = stores()
+    store.add_request(request("a"))
+    store.add_request(request("a", at=5))
+    assert store.pending_requests() == [request("a")]
+
+
+def test_an_answered_request_stays_answered(stores: Stores) -> None:
+    store = stores()
+    store.add_request(request("a"))
+    store.write(Batch(answers=[answer("a")]))
+    store.write(Batch(answers=[answer("a", "refused")]))
+    store.add_request(request("a"))
+    assert store.request("a") == {**request("a"), **answer("a")}
+    assert store.pending_requests() == []
+
+
+def test_an_answer_to_an_unknown_request_is_ignored(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(answers=[answer("a")]))
+    assert store.request("a") is None
+
+
+# Writing again
+
+
+def everything(store: Store) -> dict[str, object]:
+    """Return all that the store shows."""
+    executions = store.executions(ExecutionFilter(), limit=100).items
+    return {
+        "executions": executions,
+        "output": {one["id"]: store.output(one["id"]) for one in executions},
+        "jobs": store.jobs(),
+        "status": [store.status(name) for name in ("scheduler", "catalog")],
+        "requests": [store.request(name) for name in "abcd"],
+        "pending": store.pending_requests(),
+        "open": store.open_executions(),
+        "latest": store.latest_executions(),
+    }
+
+
+def joined(batches: list[Batch]) -> Batch:
+    """Return one batch that carries everything."""
+    result = Batch()
+    for batch in batches:
+        result.executions += batch.executions
+        result.output += batch.output
+        result.drops += batch.drops
+        result.jobs += batch.jobs
+        result.answers += batch.answers
+    return result
+
+
+@st.composite
+def journeys(draw: st.DrawFn, *, drops: bool) -> list[Batch]:
+    """What a journal gives, cut anywhere: documents in order of their states, output in order, drops behind it."""
+    steps: list[Batch] = []
+    for number in range(draw(st.integers(1, 4))):
+        one = identity(number)
+        end = draw(st.sampled_from([State.RUNNING, State.SUCCEEDED, State.FAILED, State.LOST]))
+        steps += [Batch(executions=[document(number, state)]) for state in (State.QUEUED, State.RUNNING)]
+        steps += [Batch(output=[block(one, first, b"%d" % first)]) for first in range(1, draw(st.integers(1, 5)))]
+        if drops:
+            steps.append(Batch(drops=[Drop(execution=one, first=2, last=draw(st.integers(1, 3)))]))
+        steps.append(Batch(executions=[document(number, end)], jobs=[{"id": f"p/{number}"}]))
+        steps.append(Batch(answers=[answer("abcd"[number])]))
+    cuts = sorted(draw(st.sets(st.integers(1, len(steps) - 1))) | {0, len(steps)})
+    return [joined(steps[start:stop]) for start, stop in pairwise(cuts)]
+
+
+@given(batches=journeys(drops=False), data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_applying_any_part_again_changes_nothing(fresh: Fresh, batches: list[Batch], data: st.DataObject) -> None:
+    with fresh() as store:
+        for name in "abcd":
+            store.add_request(request(name))
+        for batch in batches:
+            store.write(batch)
+        before = everything(store)
+        for batch in data.draw(st.lists(st.sampled_from(batches), max_size=6)):
+            store.write(batch)
+            assert everything(store) == before
+
+
+@given(batches=journeys(drops=True), data=st.data())
+@settings(max_examples=40, deadline=None)
+def test_starting_over_at_any_point_ends_the_same(fresh: Fresh, batches: list[Batch], data: st.DataObject) -> None:
+    with fresh() as straight, fresh() as stuttering:
+        for batch in batches:
+            straight.write(batch)
+        for stop in data.draw(st.lists(st.integers(0, len(batches)), max_size=4)):
+            for batch in batches[max(0, stop - 2) : stop]:
+                stuttering.write(batch)
+        for batch in batches:
+            stuttering.write(batch)
+        assert everything(stuttering) == everything(straight)
