@@ -182,3 +182,16 @@ def test_a_retry_that_does_nothing(fields: dict[str, Any], code: str) -> None:
 
 def test_a_retry_that_makes_sense_is_not_told() -> None:
     assert lint(job(retry=Retry(limit=3, exit_codes=(1,))), now=NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        (datetime(2027, 3, 1, tzinfo=UTC), "02:30 on 2027-03-14"),
+        (datetime(2027, 3, 14, 7, tzinfo=UTC), "02:30 on 2028-03-12"),
+    ],
+    ids=["before", "on the day, after it"],
+)
+def test_the_next_change_of_clock_is_told_and_no_other(now: datetime, told: str) -> None:
+    found = lint(job(schedule=Schedule(cron="30 2 * * *", timezone=NEW_YORK)), now=now)
+    assert [problem.message.split(" does")[0] for problem in found] == [told]

@@ -107,7 +107,6 @@ class Cron:
 
 
 @lru_cache(maxsize=16384)
-@lru_cache(maxsize=16384)
 def parse_cron(expression: str) -> str:
     """Return the expression in upper case, single-spaced, aliases such as @daily written out.
 
