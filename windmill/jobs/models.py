@@ -1,0 +1,203 @@
+"""The shape of a job file, key by key: what pydantic checks at the door and editors get as a schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
+
+from windmill.core.model import CatchUp, Overrun
+from windmill.jobs.fields import Day, Duration, Instant, Name, PositiveDuration, Size, Zone, mistake
+
+Text = Annotated[str, StringConstraints(max_length=100_000)]
+Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+ExitCode = Annotated[int, Field(ge=0, le=255)]
+
+
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, str | int | float):
+        raise mistake("text, a number, true or false")
+    return value
+
+
+def _percentage(value: Any) -> float:
+    if isinstance(value, str) and value.endswith("%"):
+        digits = value.removesuffix("%").removeprefix("+")
+        if digits.isascii() and digits.isdecimal() and int(digits[:9]) > 0:
+            return int(digits[:9]) / 100
+    raise mistake('a percentage such as "50%"')
+
+
+def _schedule(value: Any) -> Any:
+    return {"cron": value} if isinstance(value, str) else value
+
+
+Scalar = Annotated[
+    str | int | float | bool,
+    PlainValidator(_scalar),
+    WithJsonSchema({"type": ["string", "integer", "number", "boolean"]}),
+]
+Percentage = Annotated[float, PlainValidator(_percentage), WithJsonSchema({"type": "string", "pattern": "^[0-9]+%$"})]
+
+
+class Strict(BaseModel):
+    """Every mapping of a job file: no unknown key, no conversion."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ScheduleKeys(Strict):
+    """When the job is due: exactly one of interval, cron and at."""
+
+    interval: PositiveDuration | None = Field(default=None, description="Elapsed time between slots.")
+    cron: Annotated[str, StringConstraints(max_length=500)] | None = Field(
+        default=None, description="Cron expression of 5 fields, 6 with seconds first, or an alias such as @daily."
+    )
+    at: Instant | None = Field(default=None, description="One single slot.")
+    start_at: Instant | None = Field(default=None, description="First slot; anchors the grid of an interval.")
+    end_at: Instant | None = Field(default=None, description="No slot after it.")
+    timezone: Zone | None = Field(default=None, description="IANA name; default: that of windmill.toml.")
+    max_runs: int | None = Field(default=None, ge=1, description="No slot after this many starts.")
+    overrun: Annotated[Overrun, Field(strict=False)] = Field(
+        default=Overrun.RUN_NOW, description="What a slot does that comes due while the job still runs."
+    )
+    catch_up: Annotated[CatchUp, Field(strict=False)] = Field(
+        default=CatchUp.NONE, description="Which slots missed while the scheduler was away are started."
+    )
+    catch_up_window: PositiveDuration = Field(
+        default="1d", validate_default=True, description="Older slots are not caught up."
+    )
+    spread: Duration = Field(
+        default=0, validate_default=True, description="Fixed offset below this, by hash of the job's name."
+    )
+    skip_dates: list[Day] = Field(default=[], max_length=5000, description="Days, in the timezone, without slots.")
+
+
+class RetryKeys(Strict):
+    """Whether and when a failed execution is tried again."""
+
+    limit: int = Field(default=0, ge=0, le=1000, description="Further attempts after the first.")
+    delay: Duration = Field(default="10s", validate_default=True, description="Wait before the second attempt.")
+    backoff: float = Field(default=2.0, ge=1, le=100, description="Factor on the delay for each further attempt.")
+    max_delay: Duration = Field(default="5m", validate_default=True, description="Longest wait.")
+    exit_codes: list[ExitCode] = Field(
+        default=[], max_length=256, description="Only after these; empty: any failure."
+    )
+
+
+class ParamKeys(Strict):
+    """A typed input of a manual start."""
+
+    name: Variable = Field(description="Used as ${params.NAME} in args and env.")
+    type: Literal["string", "integer", "number", "boolean"] = Field(
+        default="string", description="Type of its value."
+    )
+    default: Scalar | None = Field(default=None, description="Value when none is given.")
+    required: bool = Field(default=False, description="A start without it is refused.")
+    enum: list[Scalar] = Field(default=[], max_length=1000, description="The values allowed.")
+    description: Text = Field(default="", description="Shown in the form.")
+
+
+class SecretKeys(Strict):
+    """An environment variable whose value is masked in output: exactly one of from_env and from_file."""
+
+    name: Variable = Field(description="Name the job sees.")
+    from_env: Variable | None = Field(default=None, description="Variable of the scheduler's environment.")
+    from_file: Text | None = Field(default=None, description="File with the value: absolute, or inside the project.")
+
+
+class LimitKeys(Strict):
+    """Resource limits of an execution."""
+
+    memory: Size | None = Field(default=None, description="Address space, e.g. 2GiB.")
+    cpu_time: PositiveDuration | None = Field(default=None, description="CPU time.")
+
+
+class OutputKeys(Strict):
+    """How much output is kept."""
+
+    max_size: Size = Field(default="10MiB", validate_default=True, description="Beyond it head and tail are kept.")
+
+
+class AfterKeys(Strict):
+    """A job that must have ended first."""
+
+    job: Text = Field(description="Name, or project/name.")
+    when: Literal["success", "failure", "any"] = Field(default="success", description="How it must have ended.")
+
+
+class KeepKeys(Strict):
+    """How long executions are kept; the newest success and failure always stay."""
+
+    days: int | None = Field(default=None, ge=1, description="Age in days.")
+    runs: int | None = Field(default=None, ge=1, description="Number of executions.")
+
+
+class ExpectKeys(Strict):
+    """What is normal for this job."""
+
+    late_after: PositiveDuration | None = Field(
+        default=None, description="Late when not started this long after its slot."
+    )
+    max_age: PositiveDuration | None = Field(default=None, description="Late when the last success is older.")
+    slower_than: Percentage | None = Field(
+        default=None, description="Slow when it takes this much longer than usual."
+    )
+
+
+class NotifyKeys(Strict):
+    """Which channels hear of what."""
+
+    on_failure: list[Name] = Field(default=[], max_length=100, description="Channels told of a failure.")
+    after_failures: int = Field(default=1, ge=1, description="Failures in a row before the first message.")
+    on_recovery: list[Name] = Field(
+        default=[], max_length=100, description="Channels told of the first success after."
+    )
+    on_late: list[Name] = Field(default=[], max_length=100, description="Channels told of a job that is late.")
+
+
+class HeartbeatKeys(Strict):
+    """A URL that is called at start and end: exactly one of from_env and from_file."""
+
+    from_env: Variable | None = Field(default=None, description="Variable that holds the URL.")
+    from_file: Text | None = Field(default=None, description="File that holds the URL.")
+
+
+class JobKeys(Strict):
+    """A WindMill job: what to run and when."""
+
+    name: Name | None = Field(default=None, description="Default: the file's name without its ending.")
+    description: Text = Field(default="", description="First line short, the rest Markdown.")
+    project: Name | None = Field(default=None, description="Default: the only project.")
+    entry_point: Text = Field(description='File in the project, or "-m package.module".')
+    args: list[Text] = Field(default=[], max_length=1000, description="Arguments; ${...} is replaced.")
+    working_dir: Text | None = Field(default=None, description="Folder in the project; default: that of entry_point.")
+    env: dict[Variable, Text] = Field(
+        default={}, max_length=1000, description="Environment variables; ${...} is replaced."
+    )
+    env_file: list[Text] = Field(
+        default=[], max_length=100, description="Files of NAME=value lines in the project; later wins."
+    )
+    secrets: list[SecretKeys] = Field(default=[], max_length=100, description="Variables whose values are masked.")
+    params: list[ParamKeys] = Field(default=[], max_length=100, description="Typed inputs of a manual start.")
+    schedule: Annotated[ScheduleKeys, BeforeValidator(_schedule)] | None = Field(
+        default=None, description="A cron expression, or a mapping; absent: manual only."
+    )
+    timeout: PositiveDuration | None = Field(default=None, description="Longest time an execution may take.")
+    kill_grace: Duration = Field(default="30s", validate_default=True, description="Time between TERM and KILL.")
+    retry: RetryKeys = Field(default_factory=RetryKeys, description="Whether a failed execution is tried again.")
+    success_exit_codes: list[ExitCode] = Field(
+        default=[0], min_length=1, max_length=256, description="What counts as success."
+    )
+    group: Name | None = Field(default=None, description="Shares the cap of this group in windmill.toml.")
+    after: list[AfterKeys] = Field(default=[], max_length=100, description="Jobs that must have ended first.")
+    limits: LimitKeys = Field(default_factory=LimitKeys, description="Resource limits.")
+    output: OutputKeys = Field(default_factory=OutputKeys, description="How much output is kept.")
+    keep: KeepKeys = Field(default_factory=KeepKeys, description="How long executions are kept.")
+    expect: ExpectKeys = Field(default_factory=ExpectKeys, description="What is normal for this job.")
+    notify: NotifyKeys = Field(default_factory=NotifyKeys, description="Which channels hear of what.")
+    heartbeat: HeartbeatKeys | None = Field(default=None, description="A URL called at start and end.")
+    terminal: bool = Field(default=False, description="Give the job a pseudo-terminal.")
+    enabled: bool = Field(default=True, description="false: checked and shown, never started by schedule.")
+    labels: dict[Text, Text] = Field(default={}, max_length=100, description="Free words to filter by.")
+    owner: Text = Field(default="", description="Whom to ask.")
