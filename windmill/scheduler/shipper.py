@@ -166,7 +166,7 @@ class Shipper:
         pending = store.pending_requests(limit=limit)
         fresh = [request for request in pending if request["id"] not in self._delivered]
         if len(pending) < limit:
-            self._delivered = {request["id"] for request in pending}
+            self._delivered &= {request["id"] for request in pending}
         answered = {request["id"]: answer for request in fresh if (answer := _started_already(request, store))}
         self._delivered.update(request["id"] for request in fresh)
         self.put("answer", answered)

@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+
+from tests.support.executions import START, document, identity
+from tests.support.faults import Crash, Faults, failing
+from tests.support.journals import Reader, drop, output, record, segments, writer
+from windmill.core.documents import Document
+from windmill.core.errors import Unavailable
+from windmill.core.model import Cause, State, execution_id
+from windmill.core.ports import Batch, ExecutionFilter, Frame, Position, Store, Stream
+from windmill.execution.journal import Writer
+from windmill.scheduler.shipper import Shipper
+from windmill.store.sqlite import SqliteStore
+
+
+class Place:
+    """A journal directory with a store beside it, and shippers that come and go."""
+
+    def __init__(self, root: Path) -> None:
+        self.journal = root / "journal"
+        self.database = root / "windmill.db"
+        self.faults = Faults()
+        self.away = False
+        self.delivered: list[Document] = []
+        self.opened = ExitStack()
+        self.store = self.opened.enter_context(closing(SqliteStore(self.database)))
+        self.shipper = self.new_shipper()
+
+    def new_shipper(self) -> Shipper:
+        self.shipper = Shipper(
+            journal=Reader(self.journal),
+            open_store=self._open,
+            cursors=self.journal,
+            deliver=self.delivered.extend,
+        )
+        self.opened.callback(self.shipper.close)
+        return self.shipper
+
+    def _open(self) -> Store:
+        if self.away:
+            raise Unavailable("the store is away")
+        return failing(SqliteStore(self.database), self.faults)
+
+    def writer(self, stream: str = "runner", *, segment_size: int = 16 << 20) -> Writer:
+        created = writer(self.journal, stream, segment_size=segment_size)
+        self.opened.callback(created.close, settled=False)
+        return created
+
+    def ship(self) -> None:
+        """Ship until nothing is left, as the thread does: again after a failure, by a new one after a crash."""
+        while True:
+            try:
+                if not self.shipper.ship_once(START) and self.shipper.failures == 0:
+                    return
+            except Crash:
+                self.shipper.close()
+                self.new_shipper()
+
+    def text(self, number: int) -> bytes:
+        return b"".join(block.data for block in self.store.output(identity(number)))
+
+    def states(self) -> dict[str, str]:
+        return {item["id"]: item["state"] for item in self.store.executions(ExecutionFilter()).items}
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    place = Place(tmp_path)
+    with place.opened:
+        yield place
+
+
+def written(number: int, *sequences: int) -> bytes:
+    return b"".join(b"%d:%d;" % (number, sequence) for sequence in sequences)
+
+
+# Shipping
+
+
+def test_what_is_written_is_in_the_store_one_round_later(place: Place) -> None:
+    journal = place.writer()
+    journal.append([record(1), output(1, 1), output(1, 2)])
+    assert place.shipper.ship_once(START) is False
+    assert (place.states(), place.text(1)) == ({identity(1): "running"}, b"1:1;1:2;")
+    journal.append([output(1, 3), record(1, State.FAILED)])
+    assert place.shipper.ship_once(START) is False
+    assert (place.states(), place.text(1)) == ({identity(1): "failed"}, b"1:1;1:2;1:3;")
+
+
+def test_all_streams_are_shipped_whatever_their_order(place: Place) -> None:
+    place.writer("runner-2").append([record(1), record(2)])
+    place.writer("runner-1").append([record(1, State.LOST), record(3, State.QUEUED)])
+    place.writer("scheduler").append([record(4, State.SKIPPED), record(3)])
+    place.ship()
+    assert place.states() == {
+        identity(n): s for n, s in {1: "lost", 2: "running", 3: "running", 4: "skipped"}.items()
+    }
+
+
+def test_a_round_is_bounded(place: Place) -> None:
+    journal = place.writer(segment_size=1 << 20)
+    for sequence in range(1, 161):
+        journal.append([output(1, sequence, b"x" * (64 << 10))])
+    assert place.shipper.ship_once(START) is True
+    assert 0 < place.store.last_sequence(identity(1)) < 160
+    place.ship()
+    blocks = place.store.output(identity(1), limit=1 << 30)
+    assert sum(len(block.data) for block in blocks) == 10 << 20
+    assert max(len(block.data) for block in blocks) == 256 << 10
+
+
+def test_a_flood_leaves_only_what_the_journal_did_not_drop(place: Place) -> None:
+    journal = place.writer()
+    for sequence in range(1, 41):
+        journal.append([output(1, sequence, b"%2d" % sequence * 40_000)])
+        if sequence > 20:
+            journal.append([drop(1, sequence - 10, sequence - 10)])
+        place.ship()
+    firsts = [block.first for block in place.store.output(identity(1), limit=1 << 30)]
+    assert firsts == [*range(1, 11), *range(31, 41)]
+
+
+def test_documents_of_the_loop_reach_the_store_the_latest_of_each_name(place: Place) -> None:
+    place.shipper.put("job", {"p/a": {"id": "p/a", "n": 1}})
+    place.shipper.put("job", {"p/a": {"id": "p/a", "n": 2}, "p/b": {"id": "p/b"}})
+    place.shipper.put("status", {"scheduler": {"pid": 1}})
+    place.ship()
+    assert place.store.jobs() == [{"id": "p/a", "n": 2}, {"id": "p/b"}]
+    assert place.store.status("scheduler") == {"pid": 1}
+
+
+def test_documents_are_written_once(place: Place) -> None:
+    place.shipper.put("status", {"scheduler": {"pid": 1}})
+    place.ship()
+    place.store.write(Batch(status={"scheduler": {"pid": 2}}))
+    place.ship()
+    assert place.store.status("scheduler") == {"pid": 2}
+
+
+# Faults
+
+
+def scenario(place: Place, *, every: int) -> None:
+    """Two streams, shipped after `every` parts: output of both kinds, a drop, ends, a request, a status."""
+    runner, scheduler = place.writer("runner", segment_size=400), place.writer("scheduler")
+    parts: list[tuple[Writer, list[Frame]]] = [
+        (scheduler, [record(1, State.QUEUED), record(9, State.SKIPPED)]),
+        (runner, [record(1), output(1, 1), output(1, 2), output(1, 3, stream=Stream.STDERR)]),
+        (runner, [record(2), output(2, 1), output(1, 4), output(2, 2)]),
+        (runner, [output(2, 3), drop(2, 2, 3), output(2, 4)]),
+        (scheduler, [record(3, State.LOST)]),
+        (runner, [output(1, 5), record(1, State.SUCCEEDED), record(2, State.TIMED_OUT), record(3)]),
+    ]
+    place.shipper.put("status", {"scheduler": {"pid": 1}})
+    for number, (journal, frames) in enumerate(parts):
+        journal.append(frames)
+        if number == 3:
+            place.store.add_request(request("a"))
+        if number % every == every - 1:
+            place.ship()
+    place.ship()
+
+
+def outcome(place: Place) -> dict[str, object]:
+    return {
+        "states": place.states(),
+        "one": place.text(1),
+        "two": {block.first for block in place.store.output(identity(2))} | {2},  # whether 2 stays depends on blocks
+        "delivered": {one["id"] for one in place.delivered},
+        "cursors": {path.parent.name: json.loads(path.read_bytes()) for path in place.journal.glob("*/cursor")},
+    }
+
+
+EXPECTED_STATES = {1: "succeeded", 2: "timed_out", 3: "lost", 9: "skipped"}
+
+
+@pytest.mark.parametrize("every", [1, 2, 6])
+@pytest.mark.parametrize("error", [Unavailable, OSError, ZeroDivisionError, Crash])
+def test_a_fault_at_any_point_loses_nothing_and_doubles_nothing(
+    tmp_path: Path, error: type[BaseException], every: int
+) -> None:
+    def run(at: int) -> dict[str, object] | None:
+        (tmp_path / str(at)).mkdir()
+        place = Place(tmp_path / str(at))
+        place.faults.at, place.faults.error = at, error
+        with place.opened:
+            scenario(place, every=every)
+            assert len(place.delivered) == 1 or error is Crash
+            return outcome(place) if place.faults.met or at < 0 else None
+
+    smooth = run(-1)
+    assert smooth is not None
+    assert smooth["states"] == {identity(number): state for number, state in EXPECTED_STATES.items()}
+    assert smooth["one"] == written(1, 1, 2, 3, 4, 5)
+    points = 0
+    while found := run(points):
+        assert found == smooth
+        points += 1
+    assert points > 8
+
+
+@pytest.mark.parametrize("keep", range(6))
+def test_a_cursor_of_any_earlier_time_changes_nothing(place: Place, keep: int) -> None:
+    journal = place.writer()
+    cursor = place.journal / "runner" / "cursor"
+    old = b"torn {"
+    for number in range(6):
+        journal.append([output(1, 2 * number + 1), output(1, 2 * number + 2)])
+        if number % 2:
+            place.ship()
+        if number == keep and cursor.exists():
+            old = cursor.read_bytes()
+    cursor.write_bytes(old)
+    place.new_shipper().ship_once(START)
+    assert place.text(1) == written(1, *range(1, 13))
+    journal.append([output(1, 13)])
+    place.ship()
+    assert place.text(1) == written(1, *range(1, 14))
+
+
+def test_a_store_that_is_away_is_told_and_everything_arrives_when_it_is_back(place: Place) -> None:
+    place.away = True
+    journal = place.writer()
+    for sequence in range(1, 6):
+        journal.append([output(1, sequence)])
+        place.shipper.put("status", {"scheduler": {"beat": sequence}})
+        assert place.shipper.ship_once(START) is False
+    backlog = place.shipper.backlog()
+    assert (backlog["away_since"], backlog["error"]) == ("2026-01-01T00:00:00.000Z", "the store is away")
+    assert backlog["bytes"] > 0
+    place.away = False
+    place.ship()
+    assert place.text(1) == written(1, 1, 2, 3, 4, 5)
+    assert place.store.status("scheduler") == {"beat": 5}
+    assert place.shipper.backlog() == {"bytes": 0, "away_since": None, "error": None}
+
+
+def test_the_time_the_store_went_away_is_that_of_the_first_failure(place: Place) -> None:
+    place.away = True
+    place.shipper.ship_once(START)
+    place.shipper.ship_once(START.replace(hour=5))
+    assert place.shipper.backlog()["away_since"] == "2026-01-01T00:00:00.000Z"
+
+
+# Releasing
+
+
+def filled(place: Place, stream: str = "runner") -> Writer:
+    journal = place.writer(stream, segment_size=200)
+    for sequence in range(1, 20):
+        journal.append([output(1, sequence)])
+    assert len(segments(place.journal, stream)) > 3
+    return journal
+
+
+def test_what_is_shipped_but_not_applied_stays(place: Place) -> None:
+    filled(place)
+    before = segments(place.journal, "runner")
+    place.ship()
+    assert segments(place.journal, "runner") == before
+
+
+def test_what_is_applied_but_not_shipped_stays(place: Place) -> None:
+    journal = filled(place)
+    before = segments(place.journal, "runner")
+    place.away = True
+    place.shipper.applied("runner", journal.position)
+    place.shipper.ship_once(START)
+    assert segments(place.journal, "runner") == before
+
+
+def test_what_is_shipped_and_applied_goes_except_the_newest_segment(place: Place) -> None:
+    journal = filled(place)
+    before = segments(place.journal, "runner")
+    place.shipper.applied("runner", Position(3, 0))
+    place.ship()
+    assert segments(place.journal, "runner") == before[2:]
+    place.shipper.applied("runner", journal.position)
+    place.ship()
+    assert segments(place.journal, "runner") == before[-1:]
+
+
+def test_a_settled_stream_goes_whole_once_it_is_shipped_and_applied(place: Place) -> None:
+    journal = writer(place.journal, "runner")
+    journal.append([record(1), record(1, State.FAILED)])
+    position = journal.position
+    journal.close(settled=True)
+    place.ship()
+    assert segments(place.journal, "runner") != []
+    place.shipper.applied("runner", position)
+    place.ship()
+    assert not (place.journal / "runner").exists()
+    assert place.states() == {identity(1): "failed"}
+
+
+def test_a_stream_that_is_not_settled_stays(place: Place) -> None:
+    journal = place.writer()
+    journal.append([record(1), record(1, State.FAILED)])
+    place.shipper.applied("runner", journal.position)
+    place.ship()
+    assert segments(place.journal, "runner") != []
+
+
+# Requests
+
+
+def request(name: str, kind: str = "run") -> Document:
+    at = "2026-01-01T00:00:00.000Z"
+    return {"id": name, "kind": kind, "job": "p/job", "by": "ann@host", "at": at, "state": "pending"}
+
+
+def test_a_request_is_delivered_once_per_process(place: Place) -> None:
+    place.store.add_request(request("a"))
+    for _ in range(3):
+        place.ship()
+    place.store.add_request(request("b", "stop"))
+    place.ship()
+    assert place.delivered == [request("a"), request("b", "stop")]
+    place.new_shipper()
+    place.ship()
+    assert [one["id"] for one in place.delivered] == ["a", "b", "a", "b"]
+
+
+def test_many_unanswered_requests_do_not_hide_later_ones(place: Place) -> None:
+    for number in range(250):
+        place.store.add_request(request(f"{number:03}"))
+    for _ in range(4):
+        place.ship()
+    assert [one["id"] for one in place.delivered] == [f"{number:03}" for number in range(250)]
+
+
+def test_an_answer_is_stored_and_the_request_not_delivered_again(place: Place) -> None:
+    place.store.add_request(request("a"))
+    place.ship()
+    place.shipper.put("answer", {"a": {"id": "a", "state": "refused", "answer": {"message": "paused"}}})
+    for _ in range(3):
+        place.ship()
+    assert place.store.request("a") == {**request("a"), "state": "refused", "answer": {"message": "paused"}}
+    assert len(place.delivered) == 1
+
+
+def test_a_wish_to_run_that_was_started_before_is_answered_here(place: Place) -> None:
+    started = execution_id("p/job", cause=Cause.MANUAL, what="a")
+    place.store.add_request(request("a"))
+    frame = record(1)
+    place.writer().append([frame._replace(payload=json.dumps({**document(1), "id": started}).encode())])
+    place.ship()
+    assert place.delivered == []
+    assert place.store.request("a") == {**request("a"), "state": "done", "answer": {"execution": started}}
+
+
+def test_no_request_is_delivered_before_the_journal_is_shipped(place: Place) -> None:
+    place.store.add_request(request("a"))
+    journal = place.writer()
+    for sequence in range(1, 161):
+        journal.append([output(1, sequence, b"x" * (64 << 10))])
+    assert place.shipper.ship_once(START) is True
+    assert place.delivered == []
+    place.ship()
+    assert place.delivered == [request("a")]
