@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from zlib import crc32
 
 import pytest
 from hypothesis import given, settings
@@ -220,6 +221,25 @@ def test_an_unreadable_segment_is_passed_over(tmp_path: Path) -> None:
         write(tmp_path, outputs([number]))
     segment(tmp_path, 2).write_bytes(bytes(1000))
     assert read_all(tmp_path)[0] == outputs([1, 3])
+
+
+def test_damage_to_any_byte_of_a_header_makes_the_segment_unreadable(tmp_path: Path) -> None:
+    write(tmp_path, [record(1)])
+    write(tmp_path, [record(2)])
+    whole = segment(tmp_path, 2).read_bytes()
+    for place in range(SEGMENT_SIZE):
+        segment(tmp_path, 2).write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        assert Reader(tmp_path).newest(STREAM) == [record(1)]
+
+
+@pytest.mark.parametrize(("place", "other"), [(0, b"OTHERFIL"), (8, b"\2\0")])
+def test_a_file_of_another_kind_or_version_is_no_segment(tmp_path: Path, place: int, other: bytes) -> None:
+    write(tmp_path, [record(1)])
+    header = bytearray(segment(tmp_path).read_bytes()[:SEGMENT_SIZE])
+    header[place : place + len(other)] = other
+    header[-4:] = crc32(header[:-4]).to_bytes(4, "little")
+    segment(tmp_path).write_bytes(header + encode([record(1)]))
+    assert read_all(tmp_path)[0] == []
 
 
 def test_an_unreadable_newest_segment_leaves_the_one_before_to_tell_what_is_open(tmp_path: Path) -> None:
