@@ -12,61 +12,60 @@ import pytest
 
 from tests.support.waiting import until
 from windmill.core.model import Catalog, Job
+from windmill.jobs.loader import Loader
 from windmill.jobs.watcher import Watcher
 
+JOB = '{entry_point: a.py, owner: "%s"}'
 NEVER = 3600.0  # an interval that no test lives to see: what arrives, arrives by hint
 
 
-class Folder:
-    """The smallest honest loader: every *.yaml is a job, its text the digest; broken text keeps the last good job."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.good: dict[str, Job] = {}
-        self.empty = False
-        self.looks = 0
-
-    def load(self) -> Catalog:
-        try:
-            files = sorted(path for path in self.path.iterdir() if path.suffix == ".yaml")
-        except OSError:
-            return Catalog(jobs=dict(self.good), unreadable=True)
-        texts = {path.stem: path.read_text() for path in files}
-        self.empty = "" in texts.values()
-        self.looks += 1
-        kept = {name for name, text in texts.items() if text in ("", "broken")}
-        self.good = {
-            f"p/{name}": self.good[f"p/{name}"] if name in kept else job(name, text)
-            for name, text in texts.items()
-            if name not in kept or f"p/{name}" in self.good
-        }
-        return Catalog(jobs=dict(self.good), stale=frozenset(f"p/{name}" for name in kept))
-
-    def unsettled(self) -> bool:
-        return self.empty
+def job_file(owner: str) -> str:
+    return JOB.replace("%s", owner)
 
 
-def job(name: str, text: str) -> Job:
-    return Job(project="p", name=name, entry_point="a.py", file=f"{name}.yaml", digest=text)
+def job(name: str) -> Job:
+    return Job(project="p", name=name, entry_point="a.py", file=f"{name}.yaml", digest="1")
+
+
+def loader_of(path: Path) -> Loader:
+    """Return a loader of the directory, with a project beside it that holds the entry point."""
+    project = path.parent / "p"
+    project.mkdir()
+    (project / "a.py").touch()
+    return Loader(
+        path,
+        show=str,
+        timezone="UTC",
+        defaults={},
+        projects=lambda: {"p": project},
+        last_good=path.parent / "last-good",
+        clock=time.time,
+    )
 
 
 class Watched:
-    """A directory with a watcher on it, and what the watcher delivered."""
+    """A directory of job files with a watcher on it, and what the watcher delivered. An owner tells the versions."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.folder = Folder(path)
+        self.looks = 0
         self.delivered: list[Catalog] = []
         self.watchers: list[Watcher] = []
 
-    def write(self, name: str, text: str = "1") -> None:
-        (self.path / f"{name}.yaml").write_text(text)
+    def write(self, name: str, owner: str = "1") -> None:
+        (self.path / f"{name}.yaml").write_text(job_file(owner))
 
     def start(self, *, interval: float = NEVER) -> Watcher:
+        loader = loader_of(self.path)
+
+        def load() -> Catalog:
+            self.looks += 1
+            return loader.load()
+
         watcher = Watcher(
             self.path,
-            load=self.folder.load,
-            unsettled=self.folder.unsettled,
+            load=load,
+            unsettled=lambda: loader.unsettled,
             deliver=self.delivered.append,
             interval=interval,
         )
@@ -75,11 +74,11 @@ class Watched:
         until(lambda: self.delivered, what="the first catalog")
         return watcher
 
-    def digests(self) -> dict[str, str]:
-        return {key.removeprefix("p/"): job.digest for key, job in self.delivered[-1].jobs.items()}
+    def owners(self) -> dict[str, str]:
+        return {key.removeprefix("p/"): job.owner for key, job in self.delivered[-1].jobs.items()}
 
-    def expect(self, **digests: str) -> None:
-        until(lambda: self.digests() == digests, what=f"{digests} (now {self.digests()})")
+    def expect(self, **owners: str) -> None:
+        until(lambda: self.owners() == owners, what=f"{owners} (now {self.owners()})")
 
 
 @pytest.fixture
@@ -92,7 +91,8 @@ def watched(tmp_path: Path) -> Iterator[Watched]:
 
 
 def shell(command: str, where: Path) -> None:
-    subprocess.run(["/bin/sh", "-ec", command], cwd=where, check=True)
+    """Run the command; in it, `save OWNER` prints a job file."""
+    subprocess.run(["/bin/sh", "-ec", f"save() {{ printf '{JOB}' \"$1\"; }}; {command}"], cwd=where, check=True)
 
 
 def test_the_first_catalog_comes_without_any_change(watched: Watched) -> None:
@@ -102,14 +102,14 @@ def test_the_first_catalog_comes_without_any_change(watched: Watched) -> None:
 
 
 WAYS_TO_SAVE = {
-    "in place": "printf 2 > a.yaml",
-    "like vim": "mv a.yaml a.yaml~ && printf 2 > a.yaml && rm a.yaml~",
+    "in place": "save 2 > a.yaml",
+    "like vim": "mv a.yaml a.yaml~ && save 2 > a.yaml && rm a.yaml~",
     "sed -i": "sed -i s/1/2/ a.yaml",
-    "cp": "printf 2 > ../new && cp ../new a.yaml",
-    "mv from outside": "printf 2 > ../new && mv ../new a.yaml",
-    "temporary file and rename": "printf 2 > .a.yaml.tmp && mv .a.yaml.tmp a.yaml",
-    "remove and write again": "rm a.yaml && printf 2 > a.yaml",
-    "link to a file outside": "printf 2 > ../new && ln -sf ../new a.yaml",
+    "cp": "save 2 > ../new && cp ../new a.yaml",
+    "mv from outside": "save 2 > ../new && mv ../new a.yaml",
+    "temporary file and rename": "save 2 > .a.yaml.tmp && mv .a.yaml.tmp a.yaml",
+    "remove and write again": "rm a.yaml && save 2 > a.yaml",
+    "link to a file outside": "save 2 > ../new && ln -sf ../new a.yaml",
 }
 
 
@@ -130,31 +130,31 @@ def test_a_file_moved_out_is_gone(watched: Watched) -> None:
 
 def test_a_new_file_in_a_new_sub_directory_gives_a_hint(watched: Watched) -> None:
     watched.start()
-    shell("mkdir sub && printf 1 > sub/x && sleep 0.3 && ln -s sub/x a.yaml && rm a.yaml", watched.path)
-    shell("printf 1 > sub/y && mv sub/y b.yaml", watched.path)
+    shell("mkdir sub && save 1 > sub/x && sleep 0.3 && ln -s sub/x a.yaml && rm a.yaml", watched.path)
+    shell("save 1 > sub/y && mv sub/y b.yaml", watched.path)
     watched.expect(b="1")
 
 
 def test_the_target_of_a_link_edited_elsewhere_is_found_by_the_rescan(watched: Watched, tmp_path: Path) -> None:
-    (tmp_path / "target").write_text("1")
+    (tmp_path / "target").write_text(job_file("1"))
     (watched.path / "a.yaml").symlink_to(tmp_path / "target")
     watched.start(interval=0.05)
     watched.expect(a="1")
-    (tmp_path / "target").write_text("2")
+    (tmp_path / "target").write_text(job_file("2"))
     watched.expect(a="2")
 
 
 def test_asking_for_a_look_finds_what_gave_no_hint(watched: Watched, tmp_path: Path) -> None:
-    (tmp_path / "target").write_text("1")
+    (tmp_path / "target").write_text(job_file("1"))
     (watched.path / "a.yaml").symlink_to(tmp_path / "target")
     watcher = watched.start()
-    (tmp_path / "target").write_text("2")
+    (tmp_path / "target").write_text(job_file("2"))
     watcher.look()
     watched.expect(a="2")
 
 
 def test_a_mounted_config_map_takes_effect_when_its_data_link_is_swapped(watched: Watched) -> None:
-    shell("mkdir ..1 ..2 && printf 1 > ..1/a.yaml && printf 2 > ..2/a.yaml && ln -s ..1 ..data", watched.path)
+    shell("mkdir ..1 ..2 && save 1 > ..1/a.yaml && save 2 > ..2/a.yaml && ln -s ..1 ..data", watched.path)
     shell("ln -s ..data/a.yaml a.yaml", watched.path)
     watched.start()
     watched.expect(a="1")
@@ -165,9 +165,9 @@ def test_a_mounted_config_map_takes_effect_when_its_data_link_is_swapped(watched
 @pytest.fixture
 def linked(tmp_path: Path) -> Iterator[Watched]:
     """A watched path that is a link to one of the directories old and new, as git-sync leaves it."""
-    for name, text in (("old", "1"), ("new", "2")):
+    for name, owner in (("old", "1"), ("new", "2")):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "a.yaml").write_text(text)
+        (tmp_path / name / "a.yaml").write_text(job_file(owner))
     (tmp_path / "jobs.d").symlink_to("old")
     directory = Watched(tmp_path / "jobs.d")
     yield directory
@@ -185,7 +185,7 @@ def test_changes_behind_a_swapped_link_give_hints_again(linked: Watched, tmp_pat
     linked.start()
     shell("ln -s new next && mv -T next jobs.d", tmp_path)
     linked.expect(a="2")
-    (tmp_path / "new" / "a.yaml").write_text("3")
+    (tmp_path / "new" / "a.yaml").write_text(job_file("3"))
     linked.expect(a="3")
 
 
@@ -204,7 +204,7 @@ def test_a_directory_removed_and_made_again_is_watched_again(watched: Watched) -
 def test_a_directory_removed_and_made_again_between_two_looks_is_watched_again(watched: Watched) -> None:
     watched.write("a")
     watched.start()
-    shell("rm -r jobs.d && mkdir jobs.d && printf 2 > jobs.d/a.yaml", watched.path.parent)
+    shell("rm -r jobs.d && mkdir jobs.d && save 2 > jobs.d/a.yaml", watched.path.parent)
     watched.expect(a="2")
     watched.write("a", "3")
     watched.expect(a="3")
@@ -213,7 +213,7 @@ def test_a_directory_removed_and_made_again_between_two_looks_is_watched_again(w
 def test_a_directory_swapped_by_rename_is_followed_to_the_new_one(watched: Watched, tmp_path: Path) -> None:
     watched.write("a")
     watched.start()
-    shell("mkdir new && printf 2 > new/a.yaml && mv jobs.d old && mv new jobs.d", tmp_path)
+    shell("mkdir new && save 2 > new/a.yaml && mv jobs.d old && mv new jobs.d", tmp_path)
     watched.expect(a="2")
     watched.write("a", "3")
     watched.expect(a="3")
@@ -243,14 +243,14 @@ def test_a_file_found_half_written_is_read_again_without_a_further_hint(watched:
     target.write_text("")
     (watched.path / "a.yaml").symlink_to(target)
     watched.start()
-    target.write_text("whole")
-    watched.expect(a="whole")
+    target.write_text(job_file("1"))
+    watched.expect(a="1")
 
 
 def test_a_broken_file_keeps_its_last_good_job(watched: Watched) -> None:
     watched.write("a")
     watched.start()
-    watched.write("a", "broken")
+    (watched.path / "a.yaml").write_text("entry_point: [")
     until(lambda: watched.delivered[-1].stale == {"p/a"})
     watched.expect(a="1")
 
@@ -258,9 +258,9 @@ def test_a_broken_file_keeps_its_last_good_job(watched: Watched) -> None:
 def test_nothing_is_delivered_when_a_look_finds_nothing_new(watched: Watched) -> None:
     watched.write("a")
     watcher = watched.start()
-    before = watched.folder.looks
+    before = watched.looks
     watcher.look()
-    until(lambda: watched.folder.looks > before)
+    until(lambda: watched.looks > before)
     watcher.stop()
     assert len(watched.delivered) == 1
 
@@ -277,7 +277,7 @@ class Script:
         found = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         if isinstance(found, Exception):
             raise found
-        return Catalog(jobs={f"p/{name}": job(name, "1") for name in found})
+        return Catalog(jobs={f"p/{name}": job(name) for name in found})
 
 
 @pytest.fixture
