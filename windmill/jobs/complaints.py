@@ -104,7 +104,7 @@ class Complaints:
         elif kind == "missing":
             self.report(path[:-1], f'"{path[-1]}" is missing', code="missing")
         else:
-            expected, hint = _expected(error)
+            expected, hint = expectation(error)
             written = self._document.written.get(path)
             if kind == "string_type" and written:
                 hint = f'put it in quotes: "{written}"'
@@ -151,7 +151,7 @@ def describe(value: Any) -> str:
             return str(value)
 
 
-def _expected(error: ErrorDetails) -> tuple[str, str]:
+def expectation(error: ErrorDetails) -> tuple[str, str]:
     """Return what was expected, and a hint, for any error that is not about a missing or unknown key."""
     kind, context = error["type"], error.get("ctx", {})
     if kind in _TYPES:

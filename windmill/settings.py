@@ -1,0 +1,246 @@
+"""windmill.toml and WINDMILL_* -> frozen settings, every mistake named with its key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import ErrorDetails
+
+from windmill.core.errors import WindmillError
+from windmill.jobs.complaints import describe, dotted, expectation
+from windmill.jobs.fields import Name, PositiveDuration, Zone
+from windmill.jobs.spec import default_mistakes
+from windmill.jobs.words import nearest
+
+FILE: Final = "windmill.toml"
+MAX_BYTES: Final = 256 * 1024
+_VARIABLES: Final = {
+    "WINDMILL_TIMEZONE": ("timezone",),
+    "WINDMILL_MAX_RUNNING": ("scheduler", "max_running"),
+    "WINDMILL_STORE_URI": ("store", "uri"),
+    "WINDMILL_DASHBOARD_HOST": ("dashboard", "host"),
+    "WINDMILL_DASHBOARD_PORT": ("dashboard", "port"),
+}
+_NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
+_WITHOUT_BEHAVIOUR: Final = ("projects", "groups", "channels", "dashboard")
+_ZONE_FILES: Final = "/zoneinfo/"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitProject:
+    """A project that is pulled from a git repository."""
+
+    url: str = field(repr=False)
+    ref: str = "main"
+    path: str = ""
+    poll: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Channel:
+    """Where messages go; exactly one source of the URL is set."""
+
+    from_env: str | None = None
+    from_file: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a home can be told. `inactive` names sections accepted whose behaviour does not exist yet."""
+
+    timezone: str = "UTC"
+    max_running: int = 8
+    store_uri: str | None = field(default=None, repr=False)  # may hold a password
+    dashboard_host: str = "127.0.0.1"
+    dashboard_port: int = 5000
+    git_projects: Mapping[str, GitProject] = field(default_factory=dict)
+    groups: Mapping[str, int] = field(default_factory=dict)
+    channels: Mapping[str, Channel] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    inactive: tuple[str, ...] = ()
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
+
+
+class _Scheduler(_Strict):
+    max_running: int = Field(default=8, ge=1, le=10_000)
+
+
+class _Store(_Strict):
+    uri: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+
+
+class _Dashboard(_Strict):
+    host: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "127.0.0.1"
+    port: int = Field(default=5000, ge=0, le=65_535)
+
+
+class _Git(_Strict):
+    git: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+    ref: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "main"
+    path: Annotated[str, StringConstraints(max_length=1024)] = ""
+    poll: PositiveDuration = timedelta(seconds=60)
+
+
+class _Source(_Strict):
+    from_env: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    from_file: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+
+
+class _Channel(_Strict):
+    url: _Source
+
+
+class _File(_Strict):
+    timezone: Zone | None = None
+    scheduler: _Scheduler = Field(default_factory=_Scheduler)
+    store: _Store = Field(default_factory=_Store)
+    dashboard: _Dashboard = Field(default_factory=_Dashboard)
+    projects: dict[Name, _Git] = Field(default={})
+    groups: dict[Name, Annotated[int, Field(ge=1, le=10_000)]] = Field(default={})
+    channels: dict[Name, _Channel] = Field(default={})
+    defaults: dict[str, Any] = Field(default={})
+
+
+_SECTIONS: Final[dict[str, type[_Strict]]] = {
+    "scheduler": _Scheduler,
+    "store": _Store,
+    "dashboard": _Dashboard,
+    "projects": _Git,
+    "channels": _Channel,
+}
+
+
+def load(home: Path, environ: Mapping[str, str]) -> Settings:
+    """Return the settings of a home: variables over the file over defaults. A missing file is an empty one.
+
+    Raises WindmillError naming every mistake at once; never with the value of the store's URI.
+    """
+    data = _read(home / FILE)
+    variables = _merge_variables(data, environ)
+    mistakes = []
+    try:
+        parsed = _File.model_validate(data)
+    except ValidationError as error:
+        mistakes = [_mistake(detail, variables) for detail in error.errors(include_url=False)]
+        parsed = None
+    defaults = data.get("defaults")
+    mistakes += [f"{FILE}: {text}" for text in default_mistakes(defaults if isinstance(defaults, dict) else {})]
+    if parsed is not None:
+        mistakes += _semantic_mistakes(parsed, variables)
+    if mistakes or parsed is None:
+        raise WindmillError("\n".join(mistakes))
+    return _settings(parsed, data, environ)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise WindmillError(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise WindmillError(f"{path} is too large", hint="at most 256 KiB are read")
+    try:
+        return tomllib.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise WindmillError(f"{FILE} is not UTF-8", hint="save the file as UTF-8") from None
+    except RecursionError:
+        raise WindmillError(f"{FILE} is nested too deeply") from None
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+), column (\d+)", str(error))
+        place = f":{line[1]}:{line[2]}" if line else ""
+        raise WindmillError(f"{FILE}{place}: not valid TOML: {str(error).partition(' (at')[0]}") from None
+
+
+def _merge_variables(data: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:
+    """Put the variables that are set and not empty into the data; return which key came from which variable."""
+    sources = {}
+    for variable, path in _VARIABLES.items():
+        text = environ.get(variable)
+        if not text:
+            continue
+        target = data
+        for section in path[:-1]:
+            inner = target.setdefault(section, {})
+            target = inner if isinstance(inner, dict) else {}
+        decimal = variable in _NUMBERS and text.isascii() and text.isdecimal() and len(text) <= 9  # noqa: PLR2004
+        target[path[-1]] = int(text) if decimal else text
+        sources[path] = variable
+    return sources
+
+
+def _mistake(error: ErrorDetails, variables: Mapping[tuple[str, ...], str]) -> str:
+    path = tuple(str(part) for part in error["loc"] if part != "[key]")
+    where = variables.get(path, FILE)
+    if error["type"] == "extra_forbidden":
+        known = _SECTIONS[path[0]].model_fields if path[0] in _SECTIONS and path[1:] else _File.model_fields
+        return f'{where}: unknown key "{dotted(path)}": {nearest(path[-1], known)}'
+    if error["type"] == "missing":
+        return f"{where}: {dotted(path)} is missing"
+    expected, hint = expectation(error)
+    found = "a value that is not shown" if path[:1] == ("store",) else describe(error["input"])
+    return f"{where}: {dotted(path)} is not valid (expected {expected}, found {found})" + (
+        f": {hint}" if hint else ""
+    )
+
+
+def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) -> list[str]:
+    mistakes = []
+    if parsed.timezone is not None and not _is_zone(parsed.timezone):
+        where = variables.get(("timezone",), FILE)
+        mistakes.append(
+            f"{where}: unknown timezone {describe(parsed.timezone)}: write an IANA name, as Europe/Lisbon"
+        )
+    for name, channel in parsed.channels.items():
+        if (channel.url.from_env is None) == (channel.url.from_file is None):
+            mistakes.append(f"{FILE}: channels.{name}.url needs exactly one of from_env, from_file")
+    return mistakes
+
+
+def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+    return Settings(
+        timezone=parsed.timezone or machine_zone(environ),
+        max_running=parsed.scheduler.max_running,
+        store_uri=parsed.store.uri,
+        dashboard_host=parsed.dashboard.host,
+        dashboard_port=parsed.dashboard.port,
+        git_projects={
+            name: GitProject(url=git.git, ref=git.ref, path=git.path, poll=git.poll)
+            for name, git in parsed.projects.items()
+        },
+        groups=parsed.groups,
+        channels={name: Channel(**dict(channel.url)) for name, channel in parsed.channels.items()},
+        defaults=parsed.defaults,
+        inactive=tuple(name for name in _WITHOUT_BEHAVIOUR if data.get(name)),
+    )
+
+
+def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
+    """Return the machine's IANA zone: TZ, else where the link /etc/localtime leads, else UTC."""
+    named = environ.get("TZ", "").removeprefix(":")
+    try:
+        linked = str(localtime.readlink()).rpartition(_ZONE_FILES)[2]
+    except OSError:
+        linked = ""
+    return next((name for name in (named, linked) if name and _is_zone(name)), "UTC")
+
+
+def _is_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True
