@@ -587,6 +587,12 @@ def test_a_returning_writer_unsettles_its_stream(tmp_path: Path) -> None:
     assert not reader.settled(STREAM)
 
 
+def test_a_marker_beside_a_live_writer_settles_nothing(tmp_path: Path) -> None:
+    with writing(tmp_path):
+        (tmp_path / STREAM / "settled").touch()
+        assert not Reader(tmp_path).settled(STREAM)
+
+
 # Whatever happens
 
 

@@ -41,8 +41,10 @@ def _spellings(value: bytes) -> Iterator[bytes]:
 
 
 def _base64(value: bytes) -> Iterator[bytes]:
-    """Yield the base64 of the value alone, then the characters it alone decides at each of the three alignments."""
-    yield b2a_base64(value, newline=False)
+    """Yield the base64 of the value alone, padded or not, and what of it the value decides at each alignment."""
+    alone = b2a_base64(value, newline=False)
+    yield alone
+    yield alone.rstrip(b"=")
     for shift in range(3):
         encoded = b2a_base64(bytes(shift) + value, newline=False)
         yield encoded[-(-8 * shift // 6) : 8 * (shift + len(value)) // 6]
