@@ -100,7 +100,9 @@ def test_what_is_prepared_really_starts(root: Path) -> None:
 # What is not started, in words
 
 
-@pytest.mark.parametrize("entry", ["../outside.py", "/etc/passwd", "link.py", "folder/outside.py"])
+@pytest.mark.parametrize(
+    "entry", ["../outside.py", "../project2/x.py", "/etc/passwd", "link.py", "folder/outside.py"]
+)
 def test_an_entry_point_outside_the_project_is_refused(root: Path, entry: str) -> None:
     (root.parent / "outside.py").touch()
     (root / "link.py").symlink_to("../outside.py")
