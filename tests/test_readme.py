@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.repository import ROOT, commands, first_cells, page, section, text_files
+from windmill import settings
 from windmill.cli.root import VERBS
 
 VISIBLE = {
@@ -61,11 +63,24 @@ def test_no_file_names_a_directory_of_somebodys_machine() -> None:
     assert [path for path, text in text_files() if path != here and private.search(text)] == []
 
 
-def test_the_jobs_of_the_repository_and_of_the_examples_are_clean() -> None:
-    for home in (ROOT, ROOT / "examples"):
-        command = [sys.executable, "-m", "windmill", "--home", str(home), "validate"]
-        checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
-        assert checked.returncode == 0, checked.stdout + checked.stderr
+@pytest.mark.parametrize("home", [ROOT, ROOT / "examples"], ids=["repository", "examples"])
+def test_the_jobs_of_both_homes_are_clean(home: Path, tmp_path: Path) -> None:
+    for name in ("jobs.d", "projects"):
+        shutil.copytree(home / name, tmp_path / name)
+    shutil.copy(home / "windmill.toml", tmp_path)
+    command = [sys.executable, "-m", "windmill", "--home", str(tmp_path), "validate"]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+SETTING = re.compile(r"^\| `([\w.]+)`.*\| `(.+?)` \|$", re.MULTILINE)
+
+
+def test_every_setting_of_the_table_is_accepted_as_its_example_shows(tmp_path: Path) -> None:
+    rows = SETTING.findall(section(page("README.md"), "windmill.toml reference"))
+    (tmp_path / "windmill.toml").write_text("\n".join(f"{key} = {example}" for key, example in rows))
+    found = settings.load(tmp_path, {})
+    assert (found.timezone, found.max_running, found.groups) == ("Europe/Lisbon", 4, {"NAME": 1})
 
 
 def test_every_job_of_the_repository_names_an_entry_point_that_exists() -> None:
