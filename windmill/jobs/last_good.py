@@ -34,7 +34,7 @@ class LastGood:
     def write(self, relative: str, content: bytes) -> None:
         """Replace the copy at once by the content; readable by nobody else. Raises OSError."""
         target = self._directory / relative
-        temporary = target.with_name(f".{target.name[:200]}.new")
+        temporary = target.with_name(f".{target.name[:200]}.{os.getpid()}")
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -42,7 +42,8 @@ class LastGood:
                 file.write(content)
             temporary.replace(target)
         except OSError:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise
 
     def forget(self, relative: str) -> None:

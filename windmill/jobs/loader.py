@@ -18,6 +18,8 @@ from windmill.jobs.scan import Key, Scan, content_of, reason, scan
 
 SETTLED: Final = 0.05  # seconds; younger content may be half of what is being written, or change unseen
 
+SAVES_PER_LOAD: Final = 500  # last good copies, so that a first start with many files is not held up by them
+
 
 @dataclass(slots=True)
 class _Watched(JobFile):
@@ -63,6 +65,8 @@ class Loader:
         self._files: dict[str, _Watched] = {}
         self._catalog: Catalog | None = None
         self._trouble: dict[str, str] = {}
+        self._waiting: dict[str, bytes] = {}  # last good versions still to be written
+        self._hindrance = ""  # why they cannot be
 
     def load(self) -> Catalog:
         """Return the catalog of what the directory holds now; the same object when nothing changed. Never raises."""
@@ -78,6 +82,8 @@ class Loader:
             self._recall()
         if self._catalog is None or changed or found.unreadable != self._trouble:
             self._trouble = found.unreadable
+            self._catalog = self._assemble(found)
+        if self._save_some():
             self._catalog = self._assemble(found)
         return self._catalog
 
@@ -105,6 +111,7 @@ class Loader:
         gone = self._files.keys() - found.files.keys() - self._out_of_sight(found)
         for relative in gone:
             del self._files[relative]
+            self._waiting.pop(relative, None)
             self._last_good.forget(relative)
         return bool(gone)
 
@@ -182,12 +189,17 @@ class Loader:
 
     def _assemble(self, found: Scan) -> Catalog:
         settled = settle(self._files, self._out_of_sight(found))
+        for relative, file in self._files.items():
+            if file.unsaved is not None and relative not in settled.contested:
+                file.good, file.unsaved, self._waiting[relative] = file.jobs, None, file.unsaved
         problems = [problem for file in self._files.values() for problem in file.problems] + settled.problems
-        problems += self._save(settled.contested)
         for relative, message in found.unreadable.items():
             hint = "the jobs read from it before stay as they were"
             shown = self._show(self._directory / relative)
             problems.append(Problem(file=shown, message=message, hint=hint, code="unreadable"))
+        if self._hindrance:
+            shown, message = self._show(self._directory), f"last good versions are not kept: {self._hindrance}"
+            problems.append(Problem(file=shown, message=message, severity="warning", code="not-kept"))
         return Catalog(
             jobs=settled.jobs,
             problems=tuple(sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))),
@@ -196,20 +208,15 @@ class Loader:
             files=len(found.files),
         )
 
-    def _save(self, contested: set[str]) -> list[Problem]:
-        """Make the content of valid files their last good version; return what hindered it."""
-        problems = []
-        for relative, file in self._files.items():
-            if file.unsaved is None or relative in contested:
-                continue
-            file.good = file.jobs
+    def _save_some(self) -> bool:
+        """Write copies that wait, a few per call; return True when what hinders it changed."""
+        before, self._hindrance = self._hindrance, ""
+        for relative in list(self._waiting)[:SAVES_PER_LOAD]:
             try:
-                if self._last_good.read(relative) != file.unsaved:
-                    self._last_good.write(relative, file.unsaved)
+                self._last_good.write(relative, self._waiting[relative])
             except OSError as error:
-                message = f"its last good version cannot be kept for a restart: {reason(error)}"
-                shown = self._show(self._directory / relative)
-                problems.append(Problem(file=shown, message=message, severity="warning", code="not-kept"))
-            else:
-                file.unsaved = None
-        return problems
+                self._hindrance = reason(error)
+                break
+            del self._waiting[relative]
+        self.unsettled |= bool(self._waiting) and not self._hindrance
+        return before != self._hindrance

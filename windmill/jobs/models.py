@@ -7,7 +7,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from windmill.core.model import CatchUp, Overrun
-from windmill.jobs.fields import Day, Duration, Instant, Name, PositiveDuration, Size, Zone, mistake
+from windmill.jobs.fields import (
+    Day,
+    Duration,
+    Instant,
+    Name,
+    PositiveDuration,
+    Size,
+    Zone,
+    mistake,
+    read_duration,
+    read_size,
+)
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
@@ -40,6 +51,12 @@ Scalar = Annotated[
 Percentage = Annotated[float, PlainValidator(_percentage), WithJsonSchema({"type": "string", "pattern": "^[0-9]+%$"})]
 
 
+def _preset(written: str, description: str) -> Any:
+    """Return the field of a duration or size with its default, which the schema shows as people write it."""
+    value = read_size(written) if written.endswith("B") else read_duration(written)
+    return Field(default=value, description=description, json_schema_extra={"default": written})
+
+
 class Strict(BaseModel):
     """Every mapping of a job file: no unknown key, no conversion."""
 
@@ -64,24 +81,22 @@ class ScheduleKeys(Strict):
     catch_up: Annotated[CatchUp, Field(strict=False)] = Field(
         default=CatchUp.NONE, description="Which slots missed while the scheduler was away are started."
     )
-    catch_up_window: PositiveDuration = Field(
-        default="1d", validate_default=True, description="Older slots are not caught up."
+    catch_up_window: PositiveDuration = _preset("1d", "Older slots are not caught up.")
+    spread: Duration = _preset("0s", "Fixed offset below this, by hash of the job's name.")
+    skip_dates: list[Day] = Field(
+        default_factory=list, max_length=5000, description="Days, in the timezone, without slots."
     )
-    spread: Duration = Field(
-        default=0, validate_default=True, description="Fixed offset below this, by hash of the job's name."
-    )
-    skip_dates: list[Day] = Field(default=[], max_length=5000, description="Days, in the timezone, without slots.")
 
 
 class RetryKeys(Strict):
     """Whether and when a failed execution is tried again."""
 
     limit: int = Field(default=0, ge=0, le=1000, description="Further attempts after the first.")
-    delay: Duration = Field(default="10s", validate_default=True, description="Wait before the second attempt.")
+    delay: Duration = _preset("10s", "Wait before the second attempt.")
     backoff: float = Field(default=2.0, ge=1, le=100, description="Factor on the delay for each further attempt.")
-    max_delay: Duration = Field(default="5m", validate_default=True, description="Longest wait.")
+    max_delay: Duration = _preset("5m", "Longest wait.")
     exit_codes: list[ExitCode] = Field(
-        default=[], max_length=256, description="Only after these; empty: any failure."
+        default_factory=list, max_length=256, description="Only after these; empty: any failure."
     )
 
 
@@ -94,7 +109,7 @@ class ParamKeys(Strict):
     )
     default: Scalar | None = Field(default=None, description="Value when none is given.")
     required: bool = Field(default=False, description="A start without it is refused.")
-    enum: list[Scalar] = Field(default=[], max_length=1000, description="The values allowed.")
+    enum: list[Scalar] = Field(default_factory=list, max_length=1000, description="The values allowed.")
     description: Text = Field(default="", description="Shown in the form.")
 
 
@@ -116,7 +131,7 @@ class LimitKeys(Strict):
 class OutputKeys(Strict):
     """How much output is kept."""
 
-    max_size: Size = Field(default="10MiB", validate_default=True, description="Beyond it head and tail are kept.")
+    max_size: Size = _preset("10MiB", "Beyond it head and tail are kept.")
 
 
 class AfterKeys(Strict):
@@ -148,12 +163,14 @@ class ExpectKeys(Strict):
 class NotifyKeys(Strict):
     """Which channels hear of what."""
 
-    on_failure: list[Name] = Field(default=[], max_length=100, description="Channels told of a failure.")
+    on_failure: list[Name] = Field(default_factory=list, max_length=100, description="Channels told of a failure.")
     after_failures: int = Field(default=1, ge=1, description="Failures in a row before the first message.")
     on_recovery: list[Name] = Field(
-        default=[], max_length=100, description="Channels told of the first success after."
+        default_factory=list, max_length=100, description="Channels told of the first success after."
     )
-    on_late: list[Name] = Field(default=[], max_length=100, description="Channels told of a job that is late.")
+    on_late: list[Name] = Field(
+        default_factory=list, max_length=100, description="Channels told of a job that is late."
+    )
 
 
 class HeartbeatKeys(Strict):
@@ -170,27 +187,33 @@ class JobKeys(Strict):
     description: Text = Field(default="", description="First line short, the rest Markdown.")
     project: Name | None = Field(default=None, description="Default: the only project.")
     entry_point: Text = Field(description='File in the project, or "-m package.module".')
-    args: list[Text] = Field(default=[], max_length=1000, description="Arguments; ${...} is replaced.")
+    args: list[Text] = Field(default_factory=list, max_length=1000, description="Arguments; ${...} is replaced.")
     working_dir: Text | None = Field(default=None, description="Folder in the project; default: that of entry_point.")
     env: dict[Variable, Text] = Field(
-        default={}, max_length=1000, description="Environment variables; ${...} is replaced."
+        default_factory=dict, max_length=1000, description="Environment variables; ${...} is replaced."
     )
     env_file: list[Text] = Field(
-        default=[], max_length=100, description="Files of NAME=value lines in the project; later wins."
+        default_factory=list, max_length=100, description="Files of NAME=value lines in the project; later wins."
     )
-    secrets: list[SecretKeys] = Field(default=[], max_length=100, description="Variables whose values are masked.")
-    params: list[ParamKeys] = Field(default=[], max_length=100, description="Typed inputs of a manual start.")
+    secrets: list[SecretKeys] = Field(
+        default_factory=list, max_length=100, description="Variables whose values are masked."
+    )
+    params: list[ParamKeys] = Field(
+        default_factory=list, max_length=100, description="Typed inputs of a manual start."
+    )
     schedule: Annotated[ScheduleKeys, BeforeValidator(_schedule)] | None = Field(
         default=None, description="A cron expression, or a mapping; absent: manual only."
     )
     timeout: PositiveDuration | None = Field(default=None, description="Longest time an execution may take.")
-    kill_grace: Duration = Field(default="30s", validate_default=True, description="Time between TERM and KILL.")
+    kill_grace: Duration = _preset("30s", "Time between TERM and KILL.")
     retry: RetryKeys = Field(default_factory=RetryKeys, description="Whether a failed execution is tried again.")
     success_exit_codes: list[ExitCode] = Field(
         default=[0], min_length=1, max_length=256, description="What counts as success."
     )
     group: Name | None = Field(default=None, description="Shares the cap of this group in windmill.toml.")
-    after: list[AfterKeys] = Field(default=[], max_length=100, description="Jobs that must have ended first.")
+    after: list[AfterKeys] = Field(
+        default_factory=list, max_length=100, description="Jobs that must have ended first."
+    )
     limits: LimitKeys = Field(default_factory=LimitKeys, description="Resource limits.")
     output: OutputKeys = Field(default_factory=OutputKeys, description="How much output is kept.")
     keep: KeepKeys = Field(default_factory=KeepKeys, description="How long executions are kept.")
@@ -199,5 +222,5 @@ class JobKeys(Strict):
     heartbeat: HeartbeatKeys | None = Field(default=None, description="A URL called at start and end.")
     terminal: bool = Field(default=False, description="Give the job a pseudo-terminal.")
     enabled: bool = Field(default=True, description="false: checked and shown, never started by schedule.")
-    labels: dict[Text, Text] = Field(default={}, max_length=100, description="Free words to filter by.")
+    labels: dict[Text, Text] = Field(default_factory=dict, max_length=100, description="Free words to filter by.")
     owner: Text = Field(default="", description="Whom to ask.")

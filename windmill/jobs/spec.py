@@ -5,19 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
+from pydantic_core import PydanticCustomError
 
 from windmill.core.errors import Problem, WindmillError
 from windmill.core.model import Job, Limits, Param, Retry, Schedule, Secret
 from windmill.jobs import strict_yaml
 from windmill.jobs.checks import check_document, check_paths, check_schedule
 from windmill.jobs.complaints import Complaints, describe
+from windmill.jobs.fields import read_name
 from windmill.jobs.models import JobKeys, ScheduleKeys
 from windmill.jobs.strict_yaml import Document
 from windmill.jobs.words import nearest
@@ -165,8 +167,8 @@ def _without(data: dict[str, Any], wrong: list[tuple[int | str, ...]]) -> dict[s
 
 def _default_name(stem: str, complaints: Complaints) -> str:
     try:
-        return JobKeys.model_validate({"name": stem, "entry_point": _PLACEHOLDER}).name or ""
-    except ValidationError:
+        return read_name(stem)
+    except PydanticCustomError:
         hint = "add name: to the document"
         complaints.report((), "the file's name cannot name a job", found=describe(stem), hint=hint, code="name")
         return ""
@@ -250,24 +252,18 @@ def _build(
         "inactive": tuple(key for key in INACTIVE if merged.get(key)),
     }
     meaning = {**values, "without behaviour": {key: merged[key] for key in values["inactive"]}}
-    digest = hashlib.blake2b(json.dumps(_plain(meaning), sort_keys=True).encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(json.dumps(meaning, sort_keys=True, default=_plain).encode(), digest_size=16).hexdigest()
     return Job(**values, file=file, line=document.place(())[0], digest=digest, document=document.data)
 
 
 def _plain(value: Any) -> Any:
-    """Return the value in types that JSON has, equal for equal values."""
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    """Return what JSON lacks in types that it has, equal for equal values."""
     match value:
-        case dict():
-            return {str(key): _plain(inner) for key, inner in value.items()}
         case frozenset():
-            return sorted(map(_plain, value))
-        case list() | tuple():
-            return [_plain(inner) for inner in value]
-        case datetime() | date():
+            return sorted(value)
+        case date():
             return value.isoformat()
         case timedelta():
             return value // timedelta(milliseconds=1)
         case _:
-            return value
+            return {field.name: getattr(value, field.name) for field in fields(value)}
