@@ -17,7 +17,7 @@ from windmill.execution.dotenv import parse
 FILE_MAX: Final = 64 << 10  # bytes of an environment or secret file
 STRING_MAX: Final = 128 << 10  # bytes of one argument or variable with its final NUL (Linux, MAX_ARG_STRLEN)
 
-_BASICS: Final = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL")
+BASICS: Final = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SHELL")
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -32,7 +32,7 @@ def build(plan: Plan, *, cookie: str, environ: Mapping[str, str]) -> tuple[dict[
     Raises NotStarted for a file that cannot be used and for what no environment can hold.
     """
     env = {"PATH": _PATH, "PYTHONUNBUFFERED": "1"}
-    env |= {name: environ[name] for name in _BASICS if environ.get(name)}
+    env |= {name: environ[name] for name in BASICS if environ.get(name)}
     env |= _params(plan.execution.params)
     for file in plan.env_files:
         env |= _env_file(file)
