@@ -1,0 +1,189 @@
+"""The composition root: the only module that picks implementations and wires them."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+import tempfile
+import time
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from windmill.core.documents import Document
+from windmill.core.errors import NotFound, Refused, Unavailable
+
+if TYPE_CHECKING:
+    from windmill.core.model import Catalog
+    from windmill.core.ports import OutputBlock, Store
+    from windmill.jobs.loader import Loader
+    from windmill.projects.layout import ProjectFolders
+    from windmill.settings import Settings
+
+SETTINGS_FILE: Final = "windmill.toml"
+STATE_DIRECTORY: Final = ".windmill"
+LAST_GOOD: Final = "last-good"
+SETTLE_SECONDS: Final = 0.05
+LOCK_LIMIT: Final = 4096  # bytes of the lock file that are read
+
+
+def find_home(explicit: Path | None, environ: Mapping[str, str]) -> Path:
+    """Return the home: `explicit`, else WINDMILL_HOME, else the nearest parent that holds windmill.toml.
+
+    Raises NotFound, saying how to make a home, when there is none.
+    """
+    named = explicit or (Path(environ["WINDMILL_HOME"]) if environ.get("WINDMILL_HOME") else None)
+    if named is None:
+        return _nearest_home(Path.cwd())
+    if not (named / SETTINGS_FILE).is_file():
+        raise NotFound(f"{named} is not a home: it holds no {SETTINGS_FILE}", hint=f"windmill init {named}")
+    return named.resolve()
+
+
+def _nearest_home(start: Path) -> Path:
+    for directory in (start, *start.parents):
+        if (directory / SETTINGS_FILE).is_file():
+            return directory
+    raise NotFound(
+        f"no {SETTINGS_FILE} in {start} or above it",
+        hint="windmill init makes a home here; --home DIR or WINDMILL_HOME names another",
+    )
+
+
+@dataclass(frozen=True)
+class Home:
+    """A home and everything that is reached through it. Nothing is opened or read before it is asked for."""
+
+    root: Path
+    environ: Mapping[str, str]
+
+    @property
+    def state(self) -> Path:
+        """The directory of everything WindMill itself writes."""
+        return self.root / STATE_DIRECTORY
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The checked settings. Raises WindmillError naming the key that is wrong."""
+        from windmill import settings
+
+        return settings.load(self.root, self.environ)
+
+    def store(self, *, readonly: bool = True) -> Store:
+        """Return a new connection to the store; the caller closes it. Raises Unavailable."""
+        from windmill.store.sqlite import SqliteStore
+
+        if self._store_uri():
+            raise Refused(
+                "this version keeps executions in the embedded store only",
+                hint="remove [store] uri from windmill.toml, and WINDMILL_STORE_URI from the environment",
+            )
+        self.make_state()
+        path = self.state / "windmill.db"
+        if readonly and not path.exists():
+            SqliteStore(path).close()
+        return SqliteStore(path, readonly=readonly)
+
+    def _store_uri(self) -> str | None:
+        # Every reader asks for the store, and checking all settings takes longer than most of their answers.
+        if "settings" not in self.__dict__:
+            try:
+                section = tomllib.loads((self.root / SETTINGS_FILE).read_text()).get("store", {})
+                return self.environ.get("WINDMILL_STORE_URI") or section.get("uri")
+            except (OSError, ValueError, AttributeError):
+                pass  # the full check says what is wrong
+        return self.settings.store_uri
+
+    def make_state(self) -> None:
+        """Create the state directory, readable by nobody else. Raises Unavailable."""
+        try:
+            self.state.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            hint = "check the owner and mode of the home"
+            raise Unavailable(f"{self.state} cannot be made: {error.strerror}", hint=hint) from error
+
+    def projects(self) -> ProjectFolders:
+        """Return where the code is."""
+        from windmill.projects.layout import ProjectFolders
+
+        return ProjectFolders(self.root)
+
+    def loader(self, last_good: Path | None = None) -> Loader:
+        """Return a reader of the job files; it keeps their last good versions, and makes reading again cheap."""
+        from windmill.jobs.lint import lint
+        from windmill.jobs.loader import Loader
+        from windmill.scheduler.clock import now
+
+        return Loader(
+            self.root / "jobs.d",
+            show=self.shown,
+            timezone=self.settings.timezone,
+            defaults=self.settings.defaults,
+            projects=self.projects().paths,
+            last_good=last_good or self.state / LAST_GOOD,
+            clock=time.time,
+            lint=lambda job: lint(job, now=now()),
+        )
+
+    def shown(self, path: Path) -> str:
+        """Return the path as people know it: relative to the home where it lies inside."""
+        return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
+
+    def catalog(self) -> Catalog:
+        """Return all wanted jobs and every problem of their files, read now; nothing is written into the home.
+
+        A file that seems to be in the middle of being written is given the moment it needs.
+        """
+        with tempfile.TemporaryDirectory(prefix="windmill-") as scratch:
+            with contextlib.suppress(OSError):  # the last good versions belong to the scheduler; this is a copy
+                shutil.copytree(self.state / LAST_GOOD, scratch, dirs_exist_ok=True)
+            loader = self.loader(Path(scratch))
+            catalog = loader.load()
+            while loader.unsettled:
+                time.sleep(SETTLE_SECONDS)
+                catalog = loader.load()
+            return catalog
+
+    def scheduler_alive(self) -> bool:
+        """Return True when a scheduler holds this home's lock.
+
+        The test takes a shared lock for an instant, so a scheduler that finds the home locked tries again shortly.
+        """
+        try:
+            descriptor = os.open(self.state / "lock", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return False
+        with contextlib.closing(os.fdopen(descriptor, "rb")) as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return True
+            return False
+
+    def scheduler_facts(self) -> Document:
+        """Return what the lock file says of the scheduler that wrote it: pid, host, started_at, version."""
+        try:
+            with (self.state / "lock").open("rb") as file:
+                facts = json.loads(file.read(LOCK_LIMIT))
+        except (OSError, ValueError):
+            return {}
+        return facts if isinstance(facts, dict) else {}
+
+
+def serve(home: Home, *, once: bool = False) -> int:
+    """Run the home's scheduler until told to stop, or `once` what is due; return the exit status."""
+    raise NotImplementedError
+
+
+def run_alone(home: Home, request: Document, on_output: Callable[[list[OutputBlock]], None]) -> Document:
+    """Carry out a run request without a scheduler and return the ended execution.
+
+    `on_output` is called with blocks as they are written. KeyboardInterrupt stops the execution.
+    """
+    raise NotImplementedError

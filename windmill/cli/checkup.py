@@ -1,0 +1,168 @@
+"""The examinations of `windmill doctor`, each a function from what there is to one verdict."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from windmill.cli.session import Session
+from windmill.cli.text import count, local, size, span
+from windmill.core.documents import from_text
+from windmill.core.errors import WindmillError
+
+OLDEST_PYTHON: Final = (3, 11)
+OLDEST_KERNEL: Final = (5, 3)  # pidfd_open; the subreaper is older
+LEAST_FREE: Final = 1 << 30  # bytes
+LEAST_INODES: Final = 10_000
+LARGE_BACKLOG: Final = 256 << 20  # bytes
+SLOW_STORE: Final = timedelta(seconds=1)
+SILENT: Final = timedelta(seconds=15)  # heartbeats come every two seconds
+
+
+class Check(NamedTuple):
+    """One verdict: ok, warning or problem; what was found, and what to do where it is not ok."""
+
+    about: str
+    verdict: str
+    found: str
+    fix: str = ""
+
+
+def checkup(session: Session) -> Iterator[Check]:
+    """Yield the verdicts, those on the machine first; without a home it ends there."""
+    yield python()
+    yield kernel()
+    yield user()
+    try:
+        root = session.home.root
+    except WindmillError as error:
+        yield Check("home", "problem", error.message, error.hint)
+        return
+    yield Check("home", "ok", str(root))
+    for about, examine in HOME_CHECKS:
+        try:
+            yield examine(session)
+        except WindmillError as error:
+            yield Check(about, "problem", error.message, error.hint)
+
+
+def python() -> Check:
+    """Judge the interpreter's version."""
+    if sys.version_info >= OLDEST_PYTHON:
+        return Check("python", "ok", platform.python_version())
+    return Check("python", "problem", platform.python_version(), "install Python 3.11 or newer")
+
+
+def kernel() -> Check:
+    """Judge the kernel: pidfd is what executions are watched by."""
+    release = platform.release()
+    numbers = tuple(int(part) for part in release.split("-")[0].split(".")[:2] if part.isdigit())
+    if platform.system() == "Linux" and numbers >= OLDEST_KERNEL:
+        return Check("kernel", "ok", release)
+    return Check("kernel", "problem", f"{platform.system()} {release}", "run on Linux 5.3 or newer")
+
+
+def user() -> Check:
+    """Judge whom jobs would run as."""
+    if os.geteuid() != 0:
+        return Check("user", "ok", f"uid {os.geteuid()}")
+    return Check("user", "warning", "root: every job may do everything", "run WindMill as a user of its own")
+
+
+def settings(session: Session) -> Check:
+    """Judge windmill.toml, and the clock and zone it names."""
+    zone = session.home.settings.timezone
+    from windmill.core.zones import zone as zone_named
+
+    return Check("clock", "ok", local(session.now, zone_named(zone)))
+
+
+def permissions(session: Session) -> Check:
+    """Judge who else may read outputs and params."""
+    state = session.home.state
+    if not state.exists():
+        return Check("permissions", "ok", f"{state} is made by windmill up")
+    mode = state.stat().st_mode & 0o777
+    if not os.access(state, os.R_OK | os.W_OK | os.X_OK):
+        return Check("permissions", "problem", f"{state} may not be written", f"chown -R it to uid {os.geteuid()}")
+    if mode & 0o077:
+        return Check("permissions", "problem", f"{state} has mode {mode:o}", f"chmod 700 {state}")
+    return Check("permissions", "ok", f"{state} has mode {mode:o}")
+
+
+def disk(session: Session) -> Check:
+    """Judge the space and the inodes that are left."""
+    root = session.home.root
+    free, inodes = shutil.disk_usage(root).free, os.statvfs(root).f_favail
+    found = f"{size(free)} free"
+    if free < LEAST_FREE:
+        return Check("disk", "problem", found, "free some space: outputs wait in the journal while it lasts")
+    if os.statvfs(root).f_files > 0 and inodes < LEAST_INODES:
+        return Check("disk", "problem", f"{count(inodes, 'inode')} left", "remove files that are not needed")
+    return Check("disk", "ok", found)
+
+
+def store(session: Session) -> Check:
+    """Judge whether the store opens and how long an answer takes."""
+    began = time.monotonic()
+    session.store.open_executions()
+    took = timedelta(seconds=time.monotonic() - began)
+    if took > SLOW_STORE:
+        return Check("store", "warning", f"answered after {span(took)}", "is the disk busy, or not a local one")
+    return Check("store", "ok", f"answered after {span(took)}")
+
+
+def scheduler(session: Session) -> Check:
+    """Judge whether a scheduler runs and shows signs of life."""
+    if not session.scheduler_alive:
+        return Check("scheduler", "warning", "not running", "windmill up")
+    seen = session.store.status("scheduler")
+    beat = from_text(seen["at"]) if seen else None
+    if beat is None:
+        return Check("scheduler", "warning", "running, no heartbeat yet", "look again in some seconds")
+    age = max(session.now - beat, timedelta(0))
+    if age > SILENT:
+        fix = "if it stays so, restart it; jobs go on running meanwhile"
+        return Check("scheduler", "problem", f"running, silent for {span(age)}", fix)
+    return Check("scheduler", "ok", f"running, heartbeat {span(age)} ago")
+
+
+def backlog(session: Session) -> Check:
+    """Judge how much waits in the journal for the store."""
+    waiting = sum(_size(path) for path in session.home.state.glob("journal/**/*"))
+    if waiting > LARGE_BACKLOG:
+        return Check("journal", "warning", f"{size(waiting)} wait for the store", "is the store away or slow")
+    return Check("journal", "ok", size(waiting))
+
+
+def files(session: Session) -> Check:
+    """Judge the job files."""
+    found = session.catalog.problems
+    if found:
+        return Check("files", "problem", count(len(found), "problem"), "windmill validate")
+    return Check("files", "ok", count(len(session.catalog.jobs), "job"))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size if path.is_file() else 0
+    except OSError:  # shipped and deleted since it was listed
+        return 0
+
+
+HOME_CHECKS: Final[tuple[tuple[str, Callable[[Session], Check]], ...]] = (
+    ("clock", settings),
+    ("permissions", permissions),
+    ("disk", disk),
+    ("store", store),
+    ("scheduler", scheduler),
+    ("journal", backlog),
+    ("files", files),
+)

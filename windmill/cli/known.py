@@ -1,0 +1,124 @@
+"""The jobs and executions of a home as documents, and which of them a person means."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import rich_click as click
+from click.shell_completion import CompletionItem
+
+from windmill.cli.naming import job_key
+from windmill.cli.session import Session
+from windmill.core.documents import Document, to_text
+from windmill.core.errors import NotFound, WindmillError
+from windmill.core.model import Job, Schedule
+
+HEX: Final = frozenset("0123456789abcdef")
+
+
+def known_jobs(session: Session) -> list[Document]:
+    """Return the wanted jobs by id: from the store while a scheduler keeps it current, else from the files."""
+    if session.scheduler_alive and session.store.status("catalog") is not None:
+        return [job for job in session.store.jobs() if not job["deleted"]]
+    return from_files(session)
+
+
+def from_files(session: Session) -> list[Document]:
+    """Return the jobs as their files say now, by id, with what the store remembers of them."""
+    stored, catalog = {job["id"]: job for job in session.store.jobs()}, session.catalog
+    fresh: Document = {"first_seen": to_text(session.now), "covered": None, "runs": 0, "paused": None}
+    return [
+        _document(job, stale=key in catalog.stale)
+        | {name: stored.get(key, fresh).get(name, default) for name, default in fresh.items()}
+        for key, job in sorted(catalog.jobs.items())
+    ]
+
+
+def _document(job: Job, *, stale: bool) -> Document:
+    from windmill.core.explain import in_words
+
+    return {
+        "id": job.key,
+        "project": job.project,
+        "name": job.name,
+        "description": job.description,
+        "owner": job.owner,
+        "labels": dict(job.labels),
+        "enabled": job.enabled,
+        "entry_point": job.entry_point,
+        "schedule_words": in_words(job.schedule) if job.schedule else "manual only",
+        "document": dict(job.document),
+        "file": job.file,
+        "line": job.line,
+        "digest": job.digest,
+        "inactive": list(job.inactive),
+        "stale": stale,
+        "deleted": False,
+    }
+
+
+def schedule_of(session: Session, job: Document) -> Schedule | None:
+    """Return when the job is due, read from its definition; None for one that is started by hand only."""
+    from windmill.jobs.spec import job_from_document
+
+    written = job["document"].get("schedule")
+    if written is None:
+        return None
+    # Only the schedule is of interest: the code may be gone, and must not be looked at.
+    return job_from_document(
+        {"entry_point": "-m job", "schedule": written},
+        file=job["file"],
+        stem=job["name"],
+        timezone=session.home.settings.timezone,
+        defaults={},
+        projects={job["project"]: session.home.root},
+    ).schedule
+
+
+def wanted_key(session: Session, name: str) -> str:
+    """Return the key of the wanted job that `name` means. Raises NotFound or Refused in words."""
+    return job_key(name, [job["id"] for job in known_jobs(session)])
+
+
+def recorded_key(session: Session, name: str) -> str:
+    """Return the key that `name` means among all jobs ever recorded, also removed ones, then the wanted ones."""
+    try:
+        return job_key(name, {job["id"] for job in session.store.jobs()} | session.store.latest_executions().keys())
+    except NotFound:
+        return wanted_key(session, name)
+
+
+def find_execution(session: Session, given: str) -> Document | None:
+    """Return the execution whose id begins with `given`, if that can be an id. Raises Refused for several."""
+    return session.store.execution(given) if given and HEX.issuperset(given) else None
+
+
+def execution_of(session: Session, given: str) -> Document:
+    """Return the execution whose id begins with `given`, else the latest one of the job it names.
+
+    A slot that was only skipped is none. Raises NotFound or Refused in words.
+    """
+    if (found := find_execution(session, given)) is not None:
+        return found
+    try:
+        key = recorded_key(session, given)
+    except NotFound as error:
+        raise NotFound(f'no execution and no job is called "{given}"', hint=error.hint) from None
+    latest = session.store.latest_executions().get(key)
+    if latest is None:
+        raise NotFound(f"{key} has not run yet", hint=f"windmill run {key}")
+    return latest
+
+
+def complete_job(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the jobs that `incomplete` begins, for the shell; nothing where the home cannot be read."""
+    session = context.find_object(Session) or Session()
+    try:
+        jobs = known_jobs(session)
+    except WindmillError:
+        return []
+    return [
+        CompletionItem(job["id"], help=job["description"])
+        for job in jobs
+        if job["id"].startswith(incomplete) or job["name"].startswith(incomplete)
+    ]

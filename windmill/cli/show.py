@@ -1,0 +1,111 @@
+"""`show`: everything known of one job or one execution."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from itertools import islice
+from typing import Final
+
+import rich_click as click
+
+from windmill.cli.jobs import flags
+from windmill.cli.known import complete_job, find_execution, known_jobs, schedule_of, wanted_key
+from windmill.cli.root import Verb
+from windmill.cli.session import Session
+from windmill.cli.tables import show_facts
+from windmill.cli.text import clean, local, relative
+from windmill.cli.upcoming import upcoming
+from windmill.cli.verdicts import verdict
+from windmill.core.documents import Document, from_text, to_text
+from windmill.core.ports import ExecutionFilter
+from windmill.core.zones import zone
+
+COUNT: Final = 10  # starts to come, and verdicts on slots that were
+
+
+@click.command(cls=Verb)
+@click.argument("identity", metavar="JOB|ID", shell_complete=complete_job)
+@click.pass_obj
+def show(session: Session, identity: str) -> None:
+    """Show everything known of a job, or of an execution.
+
+    \b
+    Examples:
+      windmill show nightly    definition, next starts, and why its last slots did or did not start
+      windmill show 3f2a91     all facts of one execution; the first digits of an id are enough
+    """
+    execution = find_execution(session, identity)
+    if execution is not None:
+        _show_execution(session, execution)
+    else:
+        _show_job(session, wanted_key(session, identity))
+
+
+def _show_execution(session: Session, execution: Document) -> None:
+    if session.json:
+        session.print_json(execution)
+        return
+    facts = [(name, _readable(value) if session.on_terminal else value) for name, value in execution.items()]
+    show_facts(session, [*facts, ("why", verdict(execution))])
+
+
+def _readable(value: object) -> object:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
+    return value
+
+
+def _show_job(session: Session, key: str) -> None:
+    now = session.now
+    job = next(known for known in known_jobs(session) if known["id"] == key)
+    schedule = schedule_of(session, job)
+    place = zone(schedule.timezone if schedule else "UTC")
+    starts = list(islice(upcoming(schedule, job, now), COUNT))
+    past = session.store.executions(ExecutionFilter(job=key), limit=COUNT).items
+    if session.json:
+        verdicts = [execution | {"verdict": verdict(execution)} for execution in past]
+        session.print_json({"job": job, "next": [to_text(start) for start in starts], "verdicts": verdicts})
+        return
+    show_facts(session, _facts(job, now))
+    _print_section("next", [f"{local(start, place)}  {relative(start, now)}" for start in starts])
+    _print_section("what became of its slots", [_line(execution) for execution in past])
+    _print_section("definition", _definition(job))
+
+
+def _facts(job: Document, now: datetime) -> list[tuple[str, object]]:
+    paused = job["paused"]
+    pause = ""
+    if paused:
+        until = from_text(paused["until"])
+        pause = f"until {local(until)} ({relative(until, now)})" if until else "until resumed"
+        pause += f" by {paused['by']}" + (f": {paused['note']}" if paused["note"] else "")
+    return [
+        ("job", job["id"]),
+        ("description", job["description"].strip().split("\n")[0]),
+        ("owner", job["owner"]),
+        ("file", f"{job['file']}:{job['line']}"),
+        ("entry point", job["entry_point"]),
+        ("schedule", job["schedule_words"]),
+        ("flags", " ".join(flags(job))),
+        ("paused", pause),
+        ("not active yet", ", ".join(job["inactive"])),
+        ("first seen", job["first_seen"]),
+        ("started slots", job["runs"]),
+    ]
+
+
+def _line(execution: Document) -> str:
+    return f"{execution['slot'] or execution['queued_at']}  {execution['id']}  {verdict(execution)}"
+
+
+def _definition(job: Document) -> list[str]:
+    import yaml
+
+    return str(yaml.safe_dump(job["document"], sort_keys=False, allow_unicode=True)).splitlines()
+
+
+def _print_section(title: str, lines: list[str]) -> None:
+    if lines:
+        print(f"\n{title}")
+        for line in lines:
+            print(f"  {clean(line)}")

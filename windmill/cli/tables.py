@@ -1,0 +1,70 @@
+"""One list, three forms: a table on a terminal, tab-separated lines when piped, JSON when asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from windmill.cli.session import Session
+from windmill.cli.text import clean
+from windmill.core.documents import Document
+
+Cell = Callable[[Document], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column: `value` is what programs read, `pretty` what people see where that differs, `style` its colour."""
+
+    title: str
+    value: Cell
+    pretty: Cell | None = None
+    style: Callable[[Document], str] | None = None
+    right: bool = False
+
+
+def show(session: Session, columns: Sequence[Column], rows: Sequence[Document], *, empty: str = "") -> None:
+    """Print the rows. `empty` is said on stderr where a person would face a table without rows."""
+    if session.json:
+        session.print_json(rows)
+    elif not session.on_terminal:
+        for row in rows:
+            print("\t".join(_plain(column.value(row)) for column in columns))
+    elif rows:
+        _print_table(session, columns, rows)
+    elif empty:
+        session.say(empty)
+
+
+def show_facts(session: Session, facts: Sequence[tuple[str, Any]]) -> None:
+    """Print named values one per line; those that are None or empty are left out."""
+    known = [(name, value) for name, value in facts if value not in (None, "")]
+    if not session.on_terminal:
+        for name, value in known:
+            print(f"{name}\t{_plain(value)}")
+        return
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        print(f"{name:<{width}}  {clean(value)}")
+
+
+def _plain(value: Any) -> str:
+    return "" if value is None else clean(value)
+
+
+def _print_table(session: Session, columns: Sequence[Column], rows: Sequence[Document]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.title, justify="right" if column.right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(
+            *(
+                Text(_plain((column.pretty or column.value)(row)), style=column.style(row) if column.style else "")
+                for column in columns
+            )
+        )
+    session.console().print(table)

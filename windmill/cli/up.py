@@ -1,0 +1,27 @@
+"""`up`: the scheduler in the foreground."""
+
+from __future__ import annotations
+
+import rich_click as click
+
+from windmill.cli.root import Verb
+from windmill.cli.session import Session
+
+
+@click.command(cls=Verb)
+@click.option("--once", is_flag=True, help="Run what is due now, wait for it to end, and leave.")
+@click.pass_obj
+def up(session: Session, once: bool) -> int:
+    """Run the home's jobs at their times until told to stop.
+
+    \b
+    Examples:
+      windmill up           until Ctrl-C
+      windmill up --once    what is due now, then leave; for cron or CI
+
+    Files are watched: a saved job is in effect at once. The first Ctrl-C waits for running jobs, a second one stops
+    them. SIGTERM leaves them running; the next windmill up takes them over. SIGHUP reads all files again.
+    """
+    from windmill.app import serve
+
+    return serve(session.home, once=once)

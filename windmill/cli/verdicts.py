@@ -1,0 +1,56 @@
+"""What became of a slot, and why, in one sentence. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from windmill.cli.text import count, one_line, state_word
+from windmill.core.documents import Document
+
+SKIPPED: Final = {
+    "paused": "the job was paused",
+    "missed": "no scheduler was running, and catch_up did not ask for it",
+    "overrun": "the previous execution still ran, and overrun is skip",
+    "window": "its end_at had passed before it could start",
+    "coalesced": "a later slot was due as well and stands for it",
+    "rescheduled": "the schedule was changed before it could start",
+    "disabled": "the job was disabled in its file",
+    "removed": "the job's file was removed",
+    "blocked": "something it depends on was not ready",
+}
+STARTED: Final = {
+    "schedule": "was due",
+    "catch_up": "made up for a time without a scheduler",
+    "retry": "tried again",
+    "manual": "was started by hand",
+}
+
+
+def verdict(execution: Document) -> str:
+    """Return for example "Success: was due, and stood for 3 more slots between 06:00 and 09:00"."""
+    word, reason = state_word(execution["state"]), str(execution["reason"])
+    if execution["state"] == "skipped":
+        why = SKIPPED.get(reason, one_line(reason, width=200))
+        return f"{word}: {why}{_with_others(execution, 'and the same for')}"
+    parts = [STARTED.get(execution["trigger"], "") + _by(execution) + _with_others(execution, "and stood for")]
+    if execution["attempt"] > 1:
+        parts.append(f"attempt {execution['attempt']}, after {execution['retry_of']}")
+    if execution["exit_code"]:
+        parts.append(f"exit code {execution['exit_code']}")
+    if execution["signal"]:
+        parts.append(execution["signal"])
+    if reason:
+        parts.append(one_line(reason, width=200))
+    return f"{word}: {', '.join(parts)}"
+
+
+def _by(execution: Document) -> str:
+    return f" by {execution['requested_by']}" if execution["requested_by"] else ""
+
+
+def _with_others(execution: Document, words: str) -> str:
+    others = execution["coalesced"]
+    if not others:
+        return ""
+    first, last = execution.get("coalesced_from"), execution.get("coalesced_to")
+    return f", {words} {count(others, 'more slot')}" + (f" between {first} and {last}" if first and last else "")
