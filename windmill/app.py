@@ -91,13 +91,10 @@ class Home:
         return SqliteStore(path, readonly=readonly)
 
     def _store_uri(self) -> str | None:
-        # Every reader asks for the store, and checking all settings takes longer than most of their answers.
-        if "settings" not in self.__dict__:
-            try:
-                section = tomllib.loads((self.root / SETTINGS_FILE).read_text()).get("store", {})
-                return self.environ.get("WINDMILL_STORE_URI") or section.get("uri")
-            except (OSError, ValueError, AttributeError):
-                pass  # the full check says what is wrong
+        # Every reader asks for the store, and checking all settings takes longer than most answers do.
+        with contextlib.suppress(OSError, ValueError):  # the full check says what is wrong
+            if "store" not in tomllib.loads((self.root / SETTINGS_FILE).read_text()):
+                return self.environ.get("WINDMILL_STORE_URI")
         return self.settings.store_uri
 
     def make_state(self) -> None:

@@ -1,4 +1,4 @@
-"""A stand-in for the scheduler: holds the home's lock and answers requests in its store, as a test says."""
+"""A stand-in for the scheduler: holds the home's lock and answers requests in its store, or not, as a test says."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from windmill.app import Home
 from windmill.core.documents import Document
 from windmill.core.ports import Batch, Store
 
-Answering = Callable[[Store, Document], Document]
+Answering = Callable[[Store, Document], Document | None]
 
 
-def done(**answer: str) -> Answering:
+def done(**answer: str) -> Callable[[Store, Document], Document]:
     """Return a way to say yes to everything."""
     return lambda _store, request: {**request, "state": "done", "answer": answer}
 
 
-def refused(message: str, **answer: str) -> Answering:
+def refused(message: str, **answer: str) -> Callable[[Store, Document], Document]:
     """Return a way to say no to everything."""
     return lambda _store, request: {**request, "state": "refused", "answer": {"message": message, **answer}}
 
@@ -42,8 +42,11 @@ def scheduler(home: Path, answering: Answering, **batch: object) -> Iterator[lis
         ready.set()
         while not leave.wait(0.01):
             for request in store.pending_requests():
+                if request in seen:
+                    continue
                 seen.append(request)
-                store.write(Batch(answers=[answering(store, request)]))
+                answer = answering(store, request)
+                store.write(Batch(answers=[answer] if answer else []))
         store.close()
 
     Home(home, {}).make_state()

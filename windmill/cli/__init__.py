@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _flush() -> int:
-    """Return 141, as a program killed by SIGPIPE would, when nobody reads our output any more; else 0."""
+    """Return 1, as click does, when nobody reads our output any more; else 0."""
     try:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -29,5 +29,5 @@ def _flush() -> int:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)
-        return 141
+        return 1
     return 0

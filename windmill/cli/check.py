@@ -24,11 +24,10 @@ from windmill.core.errors import Problem
 def validate(session: Session, paths: tuple[Path, ...], form: str) -> int:
     """Check job files and say everything that is wrong in them, at once.
 
-    \b
     Examples:
-      windmill validate                      all files of the home
-      windmill validate jobs.d/nightly.yaml  one file; for a hook before a commit
-      windmill validate --format json        for programs
+        windmill validate                      all files of the home
+        windmill validate jobs.d/nightly.yaml  one file, as before a commit
+        windmill validate --format json        for programs
 
     Each problem is file:line:column, what was expected, what was found, and how to mend it. Keys that are understood
     but do not act yet are listed, and are no problem. Exit status 3 when there is a problem, warnings included.
@@ -59,10 +58,9 @@ def validate(session: Session, paths: tuple[Path, ...], form: str) -> int:
 def problems(session: Session) -> int:
     """List the problems of the files as the scheduler, if any, sees them.
 
-    \b
     Examples:
-      windmill problems
-      windmill problems --json
+        windmill problems
+        windmill problems --json
 
     A broken file does not stop what ran before: its last good version stays in effect. Exit status 3 if there
     are any.

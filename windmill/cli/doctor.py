@@ -18,10 +18,9 @@ STYLES = {"ok": "green", "warning": "yellow", "problem": "red"}
 def doctor(session: Session) -> int:
     """Look at the machine, the home, the store and the scheduler, and say what to do about each fault.
 
-    \b
     Examples:
-      windmill doctor
-      windmill doctor --json
+        windmill doctor
+        windmill doctor --json
 
     Exit status 3 when something is a problem; a warning is none.
     """

@@ -23,7 +23,6 @@ class Exit(IntEnum):
     NOT_FOUND = 4
     UNREACHABLE = 5
     INTERRUPTED = 130
-    BROKEN_PIPE = 141
 
 
 def run_guarded(arguments: list[str]) -> int:
@@ -39,8 +38,6 @@ def run_guarded(arguments: list[str]) -> int:
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
-    except BrokenPipeError:
-        return Exit.BROKEN_PIPE
     except Exception as error:
         return _report(error, verbose=session.verbose)
     finally:

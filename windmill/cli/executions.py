@@ -50,12 +50,11 @@ def ps(
 ) -> None:
     """List what runs or waits to run; with -a or any filter, everything that ever did.
 
-    \b
     Examples:
-      windmill ps                              open executions, oldest first
-      windmill ps -a --limit 20                the newest twenty
-      windmill ps --state failed --last 24h    what failed since yesterday
-      windmill ps --job nightly --json         one job's, as JSON
+        windmill ps                              open executions, oldest first
+        windmill ps -a --limit 20                the newest twenty
+        windmill ps --state failed --last 24h    what failed since yesterday
+        windmill ps --job nightly --json         one job's, as JSON
 
     Piped, the columns are separated by tabs: id, job, state, reason, trigger, slot, started_at, ended_at, exit_code.
     """
@@ -147,12 +146,11 @@ def logs(
 ) -> int:
     """Print what an execution wrote; a job's name stands for its latest one.
 
-    \b
     Examples:
-      windmill logs hello              the latest execution of a job
-      windmill logs -f hello           and go on while it runs
-      windmill logs --tail 20 3f2a91   the last lines; the first digits of an id are enough
-      windmill logs hello > out.txt    the bytes as the job wrote them
+        windmill logs hello              the latest execution of a job
+        windmill logs -f hello           and go on while it runs
+        windmill logs --tail 20 3f2a91   its last lines; first digits of an id do
+        windmill logs hello > out.txt    the bytes as the job wrote them
 
     Both streams go to stdout in the order they were written. A terminal gets colours but no other control sequence,
     unless --raw is given. Where output was cut to its limit, a line says how much is missing.
@@ -176,10 +174,9 @@ def logs(
 def stop(session: Session, identity: str) -> int:
     """Stop a running execution, or take back a waiting one; a job's name stands for its latest one.
 
-    \b
     Examples:
-      windmill stop hello
-      windmill stop 3f2a91
+        windmill stop hello
+        windmill stop 3f2a91
 
     Its processes are asked to end, and killed after the job's kill_grace. Returns when they are gone.
     """

@@ -54,10 +54,9 @@ IGNORED: Final = ".windmill/\n"
 def init(session: Session, directory: Path) -> None:
     """Make a home: settings, an example project, and a job that runs it.
 
-    \b
     Examples:
-      windmill init            here
-      windmill init ~/jobs     there
+        windmill init            here
+        windmill init ~/jobs     there
 
     Nothing that exists is overwritten. The home can be put under version control at once; what WindMill itself
     writes goes into .windmill, which git is told to ignore.

@@ -24,10 +24,9 @@ from windmill.core.zones import zone
 def jobs(session: Session) -> None:
     """List all jobs: when they start next, and how their last execution went.
 
-    \b
     Examples:
-      windmill jobs
-      windmill jobs --json
+        windmill jobs
+        windmill jobs --json
 
     Flags: disabled in its file; paused by a person; stale, its file is broken and the last good version is in effect;
     inactive, it has keys that do not act yet. Piped, the columns are separated by tabs: id, next start, last state,
@@ -91,10 +90,9 @@ def _distance(text: str | None, now: datetime) -> str:
 def next_starts(session: Session, job: str | None, count: int) -> None:
     """List the next starts of all jobs, or of one.
 
-    \b
     Examples:
-      windmill next                 the next ten of all jobs
-      windmill next nightly -n 3    of one job
+        windmill next                 the next ten of all jobs
+        windmill next nightly -n 3    of one job
 
     An instant here is when a job is due; if it still runs by then, its overrun rule decides.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -104,7 +104,7 @@ class Printer:
 
 
 class Follower:
-    """Prints an execution's output from `after` on as it arrives; can be interrupted and called again."""
+    """Prints an execution's output from `after` on as it arrives."""
 
     def __init__(self, store: Store, execution: str, printer: Printer, *, after: int = 0) -> None:
         self._store = store
@@ -121,9 +121,10 @@ class Follower:
             self._after = max(self._after, *(block.last for block in blocks))
         return known, bool(blocks)
 
-    def to_end(self, *, wait: bool = True) -> Document:
+    def to_end(self, *, wait: bool = True, each_turn: Callable[[], None] = lambda: None) -> Document:
         """Print everything until the execution has ended, or with `wait` False what there is now; return it."""
         while True:
+            each_turn()
             known, more = self.step()
             if known is not None and not more and (not wait or known["state"] in TERMINAL):
                 self._printer.finish()

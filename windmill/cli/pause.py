@@ -21,10 +21,9 @@ from windmill.core.documents import Document, to_text
 def pause(session: Session, job: str, until: str | None, note: str) -> None:
     """Hold a job's schedule; every slot that comes due meanwhile is recorded as skipped.
 
-    \b
     Examples:
-      windmill pause nightly --until 2h --note "database upgrade"
-      windmill pause nightly --until 2026-01-31T06:00
+        windmill pause nightly --until 2h --note "database upgrade"
+        windmill pause nightly --until 2026-01-31T06:00
 
     An instant without an offset is read in the home's zone. What runs already goes on, and windmill run still works.
     """
@@ -41,9 +40,8 @@ def pause(session: Session, job: str, until: str | None, note: str) -> None:
 def resume(session: Session, job: str) -> None:
     """End a job's pause now.
 
-    \b
     Examples:
-      windmill resume nightly
+        windmill resume nightly
 
     Slots that were left out stay skipped; the job goes on with its next one.
     """

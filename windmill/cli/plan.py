@@ -26,10 +26,9 @@ SIGNS: Final = {"added": "+", "changed": "~", "removed": "-"}
 def plan(session: Session) -> int:
     """Show what the files change against the jobs the scheduler knows, and what that does to their next starts.
 
-    \b
     Examples:
-      windmill plan
-      windmill plan --json
+        windmill plan
+        windmill plan --json
 
     A running scheduler puts saved files into effect at once: there this shows nothing. It shows what changed while
     the scheduler was down. Nothing is done. Exit status 3 if a file has a problem.

@@ -42,6 +42,15 @@ GROUPS: Final = {
 }
 
 
+HELP: Final = {
+    "command_groups": {"windmill": [{"name": name, "commands": verbs} for name, verbs in GROUPS.items()]},
+    "max_width": 110,
+    "text_paragraph_linebreaks": "\n\n",
+    "padding_helptext_first_line": (0, 0, 1, 0),
+    "commands_before_options": True,
+}
+
+
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
     if value:
         setattr(context.ensure_object(Session), str(parameter.name), value)
@@ -94,26 +103,21 @@ def _print_version(context: click.Context, _: click.Parameter, wanted: bool) -> 
         context.exit()
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"], "rich_help_config": HELP})
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version, help="Print the version."
-)
-@click.rich_config(
-    {
-        "command_groups": {"windmill": [{"name": name, "commands": verbs} for name, verbs in GROUPS.items()]},
-        "max_width": 110,
-    }
 )
 def root() -> None:
     """Run Python scripts on a schedule, from files in git.
 
-    \b
     Examples:
-      windmill init demo && cd demo     make a home with an example job
-      windmill up                       run its jobs until Ctrl-C
-      windmill ps                       what runs now
-      windmill logs -f hello            follow a job's output
-      windmill run hello                run a job now and wait for it
+        windmill init demo && cd demo     make a home with an example job
+        windmill up                       run its jobs until Ctrl-C
+        windmill ps                       what runs now
+        windmill logs -f hello            follow a job's output
+        windmill run hello                run a job now and wait for it
+
+    The options --home, --json, -q, -v and --no-color may stand before or after any verb.
 
     A home is a directory with windmill.toml, jobs.d/ and projects/. It is found from --home, WINDMILL_HOME, or the
     nearest parent directory that holds windmill.toml.

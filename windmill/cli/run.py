@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import rich_click as click
@@ -30,12 +32,11 @@ from windmill.core.errors import NotFound, Refused
 def run(session: Session, job: str, given: tuple[str, ...], detach: bool, wait: bool) -> int:
     """Run a job now, show its output, and leave with its exit code.
 
-    \b
     Examples:
-      windmill run hello                        run and watch
-      windmill run reports/nightly -p region=PT  set a param
-      windmill run -d hello                     start it, print the id, leave
-      windmill run --wait hello                 after the execution that runs now
+        windmill run hello                        run and watch
+        windmill run reports/nightly -p day=3     set a param
+        windmill run -d hello                     start it, print the id, leave
+        windmill run --wait hello                 once the present one has ended
 
     The first Ctrl-C stops the execution, the second leaves it running. A job killed by signal n gives 128+n; one that
     was stopped, lost or took too long gives 1. Without a running scheduler the job runs all the same, started from
@@ -53,10 +54,9 @@ def run(session: Session, job: str, given: tuple[str, ...], detach: bool, wait: 
 def rerun(session: Session, identity: str, detach: bool) -> int:
     """Run the job of an earlier execution again, with the same params.
 
-    \b
     Examples:
-      windmill rerun 3f2a91       the first digits of an id are enough
-      windmill rerun -d 3f2a91    start it, print the new id, leave
+        windmill rerun 3f2a91       first digits of an id do
+        windmill rerun -d 3f2a91    start it, print the new id, leave
 
     It runs the job as its file stands now.
     """
@@ -85,7 +85,7 @@ def _start(session: Session, request: Document, *, detach: bool) -> int:
         else:
             print(identity)
         return Exit.OK
-    session.say(f"{request['job']} started as {identity}")
+    session.say(f"{request['job']}: execution {identity}")
     return _attend(session, identity)
 
 
@@ -104,13 +104,38 @@ def _run_alone(session: Session, request: Document, *, detach: bool) -> int:
 def _attend(session: Session, identity: str) -> int:
     """Follow the execution to its end; the first Ctrl-C stops it, the second lets go of it."""
     follower = Follower(session.store, identity, Printer(colors=session.colored, apart=True))
+    asked = False
+
+    def stop_when_interrupted() -> None:
+        nonlocal asked
+        if interrupted() and not asked:
+            asked = True
+            session.say(f"stopping {identity}; Ctrl-C again leaves it to the scheduler")
+            session.requests.add_request(new_request(session, "stop", execution=identity))
+
+    with first_interrupt() as interrupted:
+        status = conclude(session, follower.to_end(each_turn=stop_when_interrupted))
+    return Exit.INTERRUPTED if asked else status
+
+
+@contextlib.contextmanager
+def first_interrupt() -> Iterator[Callable[[], bool]]:
+    """Turn the first Ctrl-C inside the block into a fact to be asked for; the second one interrupts as usual.
+
+    So nothing is printed twice or lost because the first one came in the middle of printing it.
+    """
+    came = False
+
+    def note(*_: object) -> None:
+        nonlocal came
+        came = True
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, note)
     try:
-        return conclude(session, follower.to_end())
-    except KeyboardInterrupt:
-        session.say(f"\nstopping {identity}; Ctrl-C again leaves it to the scheduler")
-    session.requests.add_request(new_request(session, "stop", execution=identity))
-    conclude(session, follower.to_end())
-    return Exit.INTERRUPTED
+        yield lambda: came
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def conclude(session: Session, execution: Document) -> int:

@@ -23,9 +23,10 @@ LATEST: Final = datetime.max.replace(tzinfo=UTC)
 def schedule() -> None:
     """Explain schedules.
 
-    \b
     Examples:
-      windmill schedule explain "30 6 * * mon-fri"
+        windmill schedule explain "30 6 * * mon-fri"
+
+    Nothing is read or changed.
     """
 
 
@@ -39,10 +40,9 @@ def schedule() -> None:
 def explain(session: Session, expression: str, timezone: str | None, count: int) -> int:
     """Say in words when a cron expression or an interval is due, with the next starts and what may surprise.
 
-    \b
     Examples:
-      windmill schedule explain "30 6 * * mon-fri" --tz America/Sao_Paulo
-      windmill schedule explain 1h30m -n 3
+        windmill schedule explain "30 6 * * mon-fri" --tz America/Sao_Paulo
+        windmill schedule explain 1h30m -n 3
 
     Exit status 3 when there is something to warn of.
     """
@@ -83,9 +83,10 @@ def _home_zone(session: Session) -> str:
 def schema() -> None:
     """Print schemas for editors.
 
-    \b
     Examples:
-      windmill schema job > job.schema.json
+        windmill schema job > job.schema.json
+
+    An editor that speaks yaml-language-server is told of it by the first line of jobs.d/hello.yaml.
     """
 
 
@@ -94,9 +95,10 @@ def schema() -> None:
 def print_job_schema(session: Session) -> None:
     """Print the JSON Schema of a job file.
 
-    \b
     Examples:
-      windmill schema job > job.schema.json
+        windmill schema job > job.schema.json
+
+    With it an editor completes keys and marks mistakes while you type.
     """
     from windmill.jobs.schema import job_schema
 

@@ -12,6 +12,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from windmill.cli.text import clean_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -88,7 +90,7 @@ class Session:
     def say(self, message: str) -> None:
         """Write a message for the person to stderr, unless they asked for quiet."""
         if not self.quiet:
-            print(message, file=sys.stderr, flush=True)
+            print(clean_lines(message), file=sys.stderr, flush=True)
 
     def print_json(self, data: Any) -> None:
         """Write one JSON value to stdout, as ASCII so that no byte of it can steer a terminal."""

@@ -18,11 +18,12 @@ from windmill.cli.session import Session
 def completion(shell: str) -> None:
     """Print a script that completes verbs, options and job names.
 
-    \b
     Examples:
-      eval "$(windmill completion bash)"     in ~/.bashrc
-      eval "$(windmill completion zsh)"      in ~/.zshrc
-      windmill completion fish > ~/.config/fish/completions/windmill.fish
+        eval "$(windmill completion bash)"     in ~/.bashrc
+        eval "$(windmill completion zsh)"      in ~/.zshrc
+        windmill completion fish > ~/.config/fish/completions/windmill.fish
+
+    It is in effect in the next shell.
     """
     from windmill.cli.root import root
 
@@ -37,10 +38,11 @@ def completion(shell: str) -> None:
 def version(session: Session) -> None:
     """Print the versions of WindMill, Python and the kernel.
 
-    \b
     Examples:
-      windmill version
-      windmill version --json
+        windmill version
+        windmill version --json
+
+    To see whether they fit together: windmill doctor.
     """
     facts = {"windmill": __version__, "python": platform.python_version(), "kernel": platform.release()}
     if session.json:

@@ -29,10 +29,11 @@ COUNT: Final = 10  # starts to come, and verdicts on slots that were
 def show(session: Session, identity: str) -> None:
     """Show everything known of a job, or of an execution.
 
-    \b
     Examples:
-      windmill show nightly    definition, next starts, and why its last slots did or did not start
-      windmill show 3f2a91     all facts of one execution; the first digits of an id are enough
+        windmill show nightly    next starts, and what became of its last slots
+        windmill show 3f2a91     all facts of one execution; first digits of an id do
+
+    Every slot of a job has a verdict: what it started, what it was merged into, or why it was skipped.
     """
     execution = find_execution(session, identity)
     if execution is not None:

@@ -14,10 +14,9 @@ from windmill.cli.session import Session
 def up(session: Session, once: bool) -> int:
     """Run the home's jobs at their times until told to stop.
 
-    \b
     Examples:
-      windmill up           until Ctrl-C
-      windmill up --once    what is due now, then leave; for cron or CI
+        windmill up           until Ctrl-C
+        windmill up --once    what is due now, then leave; for cron or CI
 
     Files are watched: a saved job is in effect at once. The first Ctrl-C waits for running jobs, a second one stops
     them. SIGTERM leaves them running; the next windmill up takes them over. SIGHUP reads all files again.
