@@ -105,8 +105,9 @@ class Home:
             hint = "check the owner and mode of the home"
             raise Unavailable(f"{self.state} cannot be made: {error.strerror}", hint=hint) from error
 
+    @cached_property
     def projects(self) -> ProjectFolders:
-        """Return where the code is."""
+        """Where the code is."""
         from windmill.projects.layout import ProjectFolders
 
         return ProjectFolders(self.root)
@@ -122,7 +123,7 @@ class Home:
             show=self.shown,
             timezone=self.settings.timezone,
             defaults=self.settings.defaults,
-            projects=self.projects().paths,
+            projects=self.projects.paths,
             last_good=last_good or self.state / LAST_GOOD,
             clock=time.time,
             lint=lambda job: lint(job, now=now()),
