@@ -17,7 +17,7 @@ from windmill.core.ports import ExecutorEvent, ExecutorEventKind, Kind, Plan, Po
 from windmill.execution.journal import SCHEDULER, Reader
 from windmill.execution.ledger import placed
 from windmill.execution.link import Link, connect, launch
-from windmill.execution.wire import Message, Start, announcement, from_plan
+from windmill.execution.wire import Message, Start, announcement, decode, from_plan
 
 HELLO_WITHIN: Final = 10.0  # seconds; a runner that is busy or has just been started needs a small part of it
 SHORT_LIFE: Final = 10.0  # seconds; runners that end sooner, one after another, are replaced at growing intervals
@@ -227,7 +227,7 @@ class LocalExecutor:
             position = end
             for frame, place in placed(frames, end):
                 if frame.kind in {Kind.RECORD, Kind.END}:
-                    self._announced(link, announcement(frame, place))
+                    self._announced(link, decode(announcement(frame, place)))
 
     def _parted(self, link: Link) -> None:
         """Connect again to a runner that only let go of us; else have another one answer for what it left."""

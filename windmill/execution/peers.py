@@ -29,10 +29,10 @@ class Peers:
         """True while a scheduler is there."""
         return self._channel is not None
 
-    def send(self, message: Message) -> None:
-        """Send to the scheduler, if there is one: one not greeted yet reads of it in the journal."""
+    def send(self, line: bytes) -> None:
+        """Send an encoded message to the scheduler, if there is one: one not greeted yet reads it in the journal."""
         if self._channel is not None and self._greeted:
-            self._channel.send(message)
+            self._channel.send_line(line)
 
     def flush(self) -> None:
         """Greet a newcomer and send what is queued. Everything announced before has been written by now."""

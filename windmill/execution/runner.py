@@ -26,7 +26,7 @@ from windmill.execution.loop import Loop
 from windmill.execution.orphans import Orphan, find
 from windmill.execution.peers import Peers
 from windmill.execution.roster import Roster
-from windmill.execution.wire import LISTENER, Message, Start, announcement, to_plan
+from windmill.execution.wire import LISTENER, Message, Start, announcement, encode, to_plan
 
 IDLE: Final = 10.0  # seconds without a scheduler and without executions
 REAP_EVERY: Final = 1.0  # seconds
@@ -54,7 +54,7 @@ class Runner:
             loop=self._loop,
             ledger=self._ledger,
             home=start.home,
-            environ=os.environ,
+            environ=dict(os.environ),
             files=files,
             now_ms=_now_ms,
             open=charges,
@@ -133,7 +133,7 @@ class Runner:
         self._left |= left.keys()
         self._unsettled.update(message["streams"])
         running = {execution: document["job"] for execution, (document, _) in left.items()}
-        self._peers.send({"event": "adopted", "running": running})
+        self._peers.send(encode({"event": "adopted", "running": running}))
 
     def _retire(self, _: Message) -> None:
         self._retired = True

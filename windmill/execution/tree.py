@@ -106,9 +106,9 @@ def kill(subject: Subject, found: Sequence[Found]) -> None:
 
 def children() -> list[int] | None:
     """Return the children of this single-threaded process, zombies included; None where the kernel does not tell."""
-    pid = os.getpid()
     try:
-        return [int(child) for child in Path(f"/proc/self/task/{pid}/children").read_bytes().split()]
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:  # noqa: PTH123 - asked for at every end
+            return [int(child) for child in file.read().split()]
     except OSError:
         return None
 

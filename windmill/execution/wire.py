@@ -72,10 +72,22 @@ def to_plan(body: Message) -> Plan:
     return Plan(**values)
 
 
-def announcement(frame: Frame, position: Position) -> Message:
-    """Return the event that announces a RECORD or END frame."""
+def announcement(frame: Frame, position: Position) -> bytes:
+    """Return, as one line, the event that announces a RECORD or END frame."""
     kind = ExecutorEventKind.ENDED if frame.kind == Kind.END else ExecutorEventKind.STARTED
-    return {"event": kind, "document": json.loads(frame.payload), "position": position}
+    start = f'{{"event":"{kind}","position":[{position.segment},{position.offset}],"document":'
+    return start.encode() + frame.payload + b"}\n"
+
+
+def decode(line: bytes) -> Message:
+    """Return the message on a line. Raises WireError."""
+    try:
+        message = json.loads(line)
+    except ValueError as error:
+        raise WireError(f"a message is not JSON: {error}") from error
+    if not isinstance(message, dict):
+        raise WireError("a message is not a JSON object")
+    return message
 
 
 class Decoder:
@@ -95,17 +107,7 @@ class Decoder:
             return []
         lines = bytes(self._rest[:end]).split(b"\n")
         del self._rest[: end + 1]
-        return [_message(line) for line in lines]
-
-
-def _message(line: bytes) -> Message:
-    try:
-        message = json.loads(line)
-    except ValueError as error:
-        raise WireError(f"a message is not JSON: {error}") from error
-    if not isinstance(message, dict):
-        raise WireError("a message is not a JSON object")
-    return message
+        return [decode(line) for line in lines]
 
 
 class Channel:
@@ -125,6 +127,10 @@ class Channel:
     def send(self, message: Message) -> None:
         """Queue the message."""
         self._outbox += encode(message)
+
+    def send_line(self, line: bytes) -> None:
+        """Queue a message that is encoded already."""
+        self._outbox += line
 
     def flush(self) -> bool:
         """Send what is queued as far as the peer takes it; return True when nothing is left waiting."""
