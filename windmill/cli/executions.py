@@ -66,7 +66,7 @@ def ps(
         states=frozenset(map(State, states)),
         since=session.now - duration(last) if last else None,
     )
-    show(session, columns(session), list(_pages(session, wanted, limit)), empty="no execution matches")
+    show(session, columns(session), _pages(session, wanted, limit), empty="no execution matches")
 
 
 def _pages(session: Session, wanted: ExecutionFilter, limit: int | None) -> Iterator[Document]:

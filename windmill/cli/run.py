@@ -163,7 +163,7 @@ def exit_status(execution: Document) -> int:
     code: Any = execution.get("exit_code")
     if execution["state"] not in ("succeeded", "failed"):
         return Exit.FAILED
-    if execution.get("signal"):
+    if execution.get("signal") in signal.Signals.__members__:
         return 128 + signal.Signals[execution["signal"]]
     if code is None:
         return Exit.OK if execution["state"] == "succeeded" else Exit.FAILED

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,15 +26,18 @@ class Column:
     right: bool = False
 
 
-def show(session: Session, columns: Sequence[Column], rows: Sequence[Document], *, empty: str = "") -> None:
-    """Print the rows. `empty` is said on stderr where a person would face a table without rows."""
+def show(session: Session, columns: Sequence[Column], rows: Iterable[Document], *, empty: str = "") -> None:
+    """Print the rows, as they come where a program reads them.
+
+    `empty` is said on stderr where a person would face a table without rows.
+    """
     if session.json:
-        session.print_json(rows)
+        _print_array(rows)
     elif not session.on_terminal:
         for row in rows:
             print("\t".join(_plain(column.value(row)) for column in columns))
-    elif rows:
-        _print_table(session, columns, rows)
+    elif found := list(rows):
+        _print_table(session, columns, found)
     elif empty:
         session.say(empty)
 
@@ -47,6 +52,15 @@ def show_facts(session: Session, facts: Sequence[tuple[str, Any]]) -> None:
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:
         print(f"{name:<{width}}  {clean(value)}")
+
+
+def _print_array(rows: Iterable[Document]) -> None:
+    """Print the rows as one JSON array, a row per line."""
+    before = "[\n"
+    for row in rows:
+        sys.stdout.write(before + json.dumps(row, default=str))
+        before = ",\n"
+    sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
 
 
 def _plain(value: Any) -> str:
