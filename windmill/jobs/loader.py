@@ -191,7 +191,8 @@ class Loader:
         settled = settle(self._files, self._out_of_sight(found))
         for relative, file in self._files.items():
             if file.unsaved is not None and relative not in settled.contested:
-                file.good, file.unsaved, self._waiting[relative] = file.jobs, None, file.unsaved
+                self._waiting[relative] = file.unsaved
+                file.good, file.unsaved = file.jobs, None
         problems = [problem for file in self._files.values() for problem in file.problems] + settled.problems
         for relative, message in found.unreadable.items():
             hint = "the jobs read from it before stay as they were"

@@ -60,7 +60,7 @@ def resolve(text: str) -> Resolved:
 
 def _number(text: str) -> Resolved:
     """Return what a scalar means that begins like a number."""
-    if _INTEGER.fullmatch(text) and len(text) <= _MAX_DIGITS:
+    if _INTEGER.fullmatch(text) and len(text.lstrip("+-")) <= _MAX_DIGITS:
         return Resolved(int(text))
     if _FLOAT.fullmatch(text) and math.isfinite(float(text)):
         return Resolved(float(text))

@@ -107,8 +107,10 @@ def _syntax(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str, str, st
     """Return place, message, expected, found and hint of a syntax error."""
     mark = error.problem_mark or error.context_mark
     line, column = (mark.line, mark.column) if mark else (0, 0)
-    lines = text.splitlines()
-    shown = lines[line] if line < len(lines) else ""
+    lines = text.splitlines() or [""]
+    if line >= len(lines):  # the end of the file, where something is still open
+        line, column = len(lines) - 1, len(lines[-1])
+    shown = lines[line]
     message = f"not valid YAML: {error.problem or error.context}"
     hint = ""
     if "\t" in shown[: column + 1]:
