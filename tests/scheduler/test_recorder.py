@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.executions import START, identity
-from tests.support.journals import Reader, output, record, segments, writer
+from tests.support.journals import Reader, output, segments, writer
 from tests.support.waiting import until
 from windmill.core.documents import Document
 from windmill.core.errors import Unavailable
@@ -75,10 +75,11 @@ def test_what_the_journal_gets_reaches_the_store_without_being_asked(home: Home)
 def test_stop_ships_what_is_there(home: Home) -> None:
     home.recorder.start()
     until(lambda: home.threads)
-    home.journal.append([record(1), *(output(1, sequence) for sequence in range(1, 2000))])
+    for start in range(1, 200, 8):  # more than one round takes
+        home.journal.append([output(1, sequence, b"x" * (64 << 10)) for sequence in range(start, start + 8)])
     home.recorder.put(jobs=[{"id": "p/a"}], status={"scheduler": {"pid": 1}})
     assert home.recorder.stop(20) is True
-    assert home.last(1) == 1999
+    assert home.last(1) == 200
     assert home.store.jobs() == [{"id": "p/a"}]
     assert home.store.status("scheduler") == {"pid": 1}
 

@@ -15,7 +15,7 @@ from windmill.core.errors import Unavailable
 from windmill.core.model import Cause, State, execution_id
 from windmill.core.ports import Batch, ExecutionFilter, Frame, Position, Store, Stream
 from windmill.execution.journal import Writer
-from windmill.scheduler.shipper import Shipper
+from windmill.scheduler.shipper import Outbox, Shipper
 from windmill.store.sqlite import SqliteStore
 
 
@@ -24,9 +24,11 @@ class Place:
 
     def __init__(self, root: Path) -> None:
         self.journal = root / "journal"
+        self.cursors = root / "cursors"
         self.database = root / "windmill.db"
         self.faults = Faults()
         self.away = False
+        self.connections = 0
         self.delivered: list[Document] = []
         self.opened = ExitStack()
         self.store = self.opened.enter_context(closing(SqliteStore(self.database)))
@@ -36,7 +38,7 @@ class Place:
         self.shipper = Shipper(
             journal=Reader(self.journal),
             open_store=self._open,
-            cursors=self.journal,
+            cursors=self.cursors,
             deliver=self.delivered.extend,
         )
         self.opened.callback(self.shipper.close)
@@ -45,6 +47,7 @@ class Place:
     def _open(self) -> Store:
         if self.away:
             raise Unavailable("the store is away")
+        self.connections += 1
         return failing(SqliteStore(self.database), self.faults)
 
     def writer(self, stream: str = "runner", *, segment_size: int = 16 << 20) -> Writer:
@@ -107,6 +110,7 @@ def test_a_round_is_bounded(place: Place) -> None:
     journal = place.writer(segment_size=1 << 20)
     for sequence in range(1, 161):
         journal.append([output(1, sequence, b"x" * (64 << 10))])
+    place.shipper.applied("runner", journal.position)  # far ahead of what is shipped
     assert place.shipper.ship_once(START) is True
     assert 0 < place.store.last_sequence(identity(1)) < 160
     place.ship()
@@ -133,6 +137,15 @@ def test_documents_of_the_loop_reach_the_store_the_latest_of_each_name(place: Pl
     place.ship()
     assert place.store.jobs() == [{"id": "p/a", "n": 2}, {"id": "p/b"}]
     assert place.store.status("scheduler") == {"pid": 1}
+
+
+def test_a_document_that_is_replaced_while_it_is_written_is_not_forgotten() -> None:
+    outbox = Outbox()
+    outbox.put("status", {"scheduler": {"pid": 1}})
+    taken = outbox.take()
+    outbox.put("status", {"scheduler": {"pid": 2}})
+    outbox.acknowledge(taken)
+    assert outbox.take() == {("status", "scheduler"): {"pid": 2}}
 
 
 def test_documents_are_written_once(place: Place) -> None:
@@ -173,7 +186,7 @@ def outcome(place: Place) -> dict[str, object]:
         "one": place.text(1),
         "two": {block.first for block in place.store.output(identity(2))} | {2},  # whether 2 stays depends on blocks
         "delivered": {one["id"] for one in place.delivered},
-        "cursors": {path.parent.name: json.loads(path.read_bytes()) for path in place.journal.glob("*/cursor")},
+        "cursors": {path.parent.name: json.loads(path.read_bytes()) for path in place.cursors.glob("*/cursor")},
     }
 
 
@@ -208,7 +221,7 @@ def test_a_fault_at_any_point_loses_nothing_and_doubles_nothing(
 @pytest.mark.parametrize("keep", range(6))
 def test_a_cursor_of_any_earlier_time_changes_nothing(place: Place, keep: int) -> None:
     journal = place.writer()
-    cursor = place.journal / "runner" / "cursor"
+    cursor = place.cursors / "runner" / "cursor"
     old = b"torn {"
     for number in range(6):
         journal.append([output(1, 2 * number + 1), output(1, 2 * number + 2)])
@@ -239,6 +252,13 @@ def test_a_store_that_is_away_is_told_and_everything_arrives_when_it_is_back(pla
     assert place.text(1) == written(1, 1, 2, 3, 4, 5)
     assert place.store.status("scheduler") == {"beat": 5}
     assert place.shipper.backlog() == {"bytes": 0, "away_since": None, "error": None}
+
+
+def test_a_store_that_failed_is_opened_anew(place: Place) -> None:
+    place.ship()
+    place.faults.at = place.faults.count
+    place.ship()
+    assert (place.faults.met, place.connections) == (True, 2)
 
 
 def test_the_time_the_store_went_away_is_that_of_the_first_failure(place: Place) -> None:
@@ -296,7 +316,18 @@ def test_a_settled_stream_goes_whole_once_it_is_shipped_and_applied(place: Place
     place.shipper.applied("runner", position)
     place.ship()
     assert not (place.journal / "runner").exists()
+    assert not (place.cursors / "runner").exists()
     assert place.states() == {identity(1): "failed"}
+
+
+def test_a_stream_that_settles_after_everything_was_shipped_and_applied_goes_too(place: Place) -> None:
+    journal = writer(place.journal, "runner")
+    journal.append([record(1), record(1, State.FAILED)])
+    place.shipper.applied("runner", journal.position)
+    place.ship()
+    journal.close(settled=True)
+    place.ship()
+    assert not (place.journal / "runner").exists()
 
 
 def test_a_stream_that_is_not_settled_stays(place: Place) -> None:

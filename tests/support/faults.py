@@ -20,12 +20,12 @@ class Faults:
         self.at = at
         self.error = error
         self.met = False
-        self._step = 0
+        self.count = 0
 
     def step(self, what: str) -> None:
         """Count one step."""
-        self._step += 1
-        if self._step - 1 == self.at:
+        self.count += 1
+        if self.count - 1 == self.at:
             self.met = True
             raise self.error(f"made to fail {what}")
 

@@ -32,9 +32,11 @@ def read(store: SqliteStore, _number: int) -> None:
 
 
 def ask(store: SqliteStore, number: int) -> None:
-    """Add a request."""
+    """Add a request and answer every other one."""
     at = "2026-01-01T00:00:00.000Z"
     store.add_request({"id": str(number), "kind": "run", "job": "p/job", "by": "ann", "at": at, "state": "pending"})
+    if number % 2:
+        store.write(Batch(answers=[{"id": str(number), "state": "done", "answer": {}}]))
 
 
 def main(role: str, path: str, start: str) -> None:

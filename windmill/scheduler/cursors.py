@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
+from typing import Final
 
 from windmill.core.ports import Position
+
+_LINE: Final = 63  # longer than any position
 
 
 class Cursors:
     """Positions in `<directory>/<stream>/cursor`, kept in memory and on disk.
 
     A cursor may be older than what was shipped, never newer: it is written after the store acknowledged, and
-    shipping again changes nothing. So it needs no fsync, and an unreadable one counts as none.
+    shipping again changes nothing. So it needs no fsync, and an unreadable one counts as none. It is written in
+    place, one padded line by one system call, because a rename in every round costs more than all the rest.
     """
 
     def __init__(self, directory: Path) -> None:
@@ -30,12 +35,15 @@ class Cursors:
         return self._known[stream]
 
     def move(self, stream: str, position: Position) -> None:
-        """Remember the position. Raises OSError having changed nothing."""
+        """Remember the position. Raises OSError."""
         path = self._path(stream)
-        temporary = path.with_name("cursor.tmp")
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(position._asdict()), encoding="ascii")
-        temporary.replace(path)
+        line = json.dumps(position._asdict()).ljust(_LINE).encode("ascii")
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            os.pwrite(fd, line, 0)
+        finally:
+            os.close(fd)
         self._known[stream] = position
 
     def forget(self, stream: str) -> None:

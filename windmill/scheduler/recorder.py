@@ -14,7 +14,7 @@ from windmill.core.ports import JournalReader, Position, Store
 from windmill.scheduler.shipper import Shipper
 
 _ROUND_SECONDS: Final = 0.1  # between looks into an idle journal
-_GATHER_SECONDS: Final = 0.02  # between wake-ups, so that what comes together is written together
+_GATHER_SECONDS: Final = 0.05  # between wake-ups, so that what comes together is written together
 _RETRY_SECONDS: Final = 0.5  # after the first failed round; doubles
 _RETRY_SECONDS_MAX: Final = 5.0
 

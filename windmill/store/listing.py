@@ -19,8 +19,8 @@ _NEWEST: Final = (2**63 - 1, "")  # a place above every execution
 def select_page(wanted: ExecutionFilter, *, limit: int, cursor: str | None) -> tuple[str, list[Any]]:
     """Return the query for the next `limit` documents, newest first by (queued_at, id), and its values.
 
-    One seek per job and state, merged: each reads at most `limit` rows, in order, from its index. The planner
-    would rather sort everything a filter leaves. Raises Refused for a cursor that is none of ours.
+    One seek per job and state, merged: each reads at most `limit` rows, in order, from its index, where one query
+    over several states would sort everything the filter leaves. Raises Refused for a cursor that is none of ours.
     """
     below = _NEWEST if cursor is None else _place(cursor)
     if wanted.until is not None:
@@ -28,10 +28,10 @@ def select_page(wanted: ExecutionFilter, *, limit: int, cursor: str | None) -> t
     rest, rest_values = _rest(wanted)
     arms: list[str] = []
     values: list[Any] = []
-    for index, prefix, prefix_values in _seeks(wanted):
+    for prefix, prefix_values in _seeks(wanted):
         arms.append(
             "SELECT * FROM (SELECT queued_at, id, document FROM execution"  # noqa: S608 - only literals of this module
-            f" INDEXED BY {index} WHERE {prefix}(queued_at, id) < (?, ?){rest}"
+            f" WHERE {prefix}(queued_at, id) < (?, ?){rest}"
             " ORDER BY queued_at DESC, id DESC LIMIT ?)"
         )
         values += [*prefix_values, *below, *rest_values, limit]
@@ -45,16 +45,16 @@ def cursor_after(document: Document) -> str:
     return base64.urlsafe_b64encode(f"{document['queued_at']} {document['id']}".encode()).decode()
 
 
-def _seeks(wanted: ExecutionFilter) -> Iterator[tuple[str, str, list[str]]]:
-    """Yield index, leading conditions and their values of each place where matching executions lie in order."""
+def _seeks(wanted: ExecutionFilter) -> Iterator[tuple[str, list[str]]]:
+    """Yield the leading conditions of each stretch of an index where matching executions lie in order, and values."""
     if wanted.job:
         for state in sorted(wanted.states or State):
-            yield "execution_by_job", "job = ? AND state = ? AND ", [wanted.job, state]
+            yield "job = ? AND state = ? AND ", [wanted.job, state]
     elif wanted.states:
         for state in sorted(wanted.states):
-            yield "execution_by_state", "state = ? AND ", [state]
+            yield "state = ? AND ", [state]
     else:
-        yield "execution_by_time", "", []
+        yield "", []
 
 
 def _rest(wanted: ExecutionFilter) -> tuple[str, list[Any]]:

@@ -57,8 +57,6 @@ _LAST_SEQUENCE: Final = "SELECT last FROM output WHERE execution = ? ORDER BY fi
 _PENDING: Final = """
 SELECT document FROM request INDEXED BY request_pending WHERE state = 'pending' ORDER BY at, id LIMIT ?"""
 
-_HEX: Final = frozenset("0123456789abcdef")
-
 
 class SqliteStore:
     """`core.ports.Store` in the SQLite file at `path`; a reader never writes and fails while there is no file.
@@ -83,9 +81,7 @@ class SqliteStore:
 
     def execution(self, prefix: str) -> Document | None:
         """Return the execution whose id starts with `prefix`, or None. Raises Refused when several do."""
-        if not _HEX.issuperset(prefix):
-            return None
-        found = self._documents(_BY_PREFIX, (prefix, prefix + "g"))
+        found = self._documents(_BY_PREFIX, (prefix, prefix + "g"))  # ids are hex digits
         if len(found) > 1:
             names = ", ".join(document["id"] for document in found)
             raise Refused(f"several executions begin with {prefix!r}, such as {names}", hint="give more digits")
