@@ -73,13 +73,12 @@ def test_what_the_journal_gets_reaches_the_store_without_being_asked(home: Home)
 
 
 def test_stop_ships_what_is_there(home: Home) -> None:
-    home.recorder.start()
-    until(lambda: home.threads)
-    for start in range(1, 200, 8):  # more than one round takes
+    for start in range(1, 321, 8):  # more than two rounds take
         home.journal.append([output(1, sequence, b"x" * (64 << 10)) for sequence in range(start, start + 8)])
+    home.recorder.start()
     home.recorder.put(jobs=[{"id": "p/a"}], status={"scheduler": {"pid": 1}})
     assert home.recorder.stop(20) is True
-    assert home.last(1) == 200
+    assert home.last(1) == 320
     assert home.store.jobs() == [{"id": "p/a"}]
     assert home.store.status("scheduler") == {"pid": 1}
 
