@@ -228,7 +228,7 @@ def _matches(one: Document, wanted: ExecutionFilter) -> bool:
     )
 
 
-@pytest.mark.parametrize("wanted", FILTERS, ids=str)
+@pytest.mark.parametrize("wanted", FILTERS)
 @pytest.mark.parametrize("limit", [1, 4, 500])
 def test_pages_hold_exactly_what_matches_newest_first(stores: Stores, wanted: ExecutionFilter, limit: int) -> None:
     store = stores()
