@@ -154,15 +154,16 @@ def _read(path: Path) -> dict[str, Any]:
     if len(content) > MAX_BYTES:
         raise WindmillError(f"{path} is too large", hint="at most 256 KiB are read")
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        return tomllib.loads(text)
     except UnicodeDecodeError:
         raise WindmillError(f"{FILE} is not UTF-8", hint="save the file as UTF-8") from None
     except RecursionError:
         raise WindmillError(f"{FILE} is nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+), column (\d+)", str(error))
-        place = f":{line[1]}:{line[2]}" if line else ""
-        raise WindmillError(f"{FILE}{place}: not valid TOML: {str(error).partition(' (at')[0]}") from None
+        message, _, place = str(error).partition(" (at ")
+        numbers = re.findall(r"\d+", place) or [str(len(text.splitlines()))]  # without numbers: the end of the file
+        raise WindmillError(f"{FILE}:{':'.join(numbers)}: not valid TOML: {message}") from None
 
 
 def _merge_variables(data: dict[str, Any], environ: Mapping[str, str]) -> dict[tuple[str, ...], str]:

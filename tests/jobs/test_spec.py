@@ -329,7 +329,7 @@ def test_links_in_circles_are_refused(project: Path) -> None:
 def test_a_project_that_is_itself_a_link_is_fine(project: Path, tmp_path: Path) -> None:
     link = tmp_path / "linked"
     link.symlink_to(project)
-    assert job_of("entry_point: a.py", link)
+    assert job_of("entry_point: a.py", link).entry_point == "a.py"
 
 
 def test_a_missing_entry_point_is_a_warning(project: Path) -> None:

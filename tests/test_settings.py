@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from windmill.core.errors import WindmillError
+from windmill.settings import Channel, Settings, load, machine_zone
+
+PASSWORD = "hunter2"
+FULL = f"""
+timezone = "America/Sao_Paulo"
+[scheduler]
+max_running = 4
+[store]
+uri = "mongodb://me:{PASSWORD}@db/windmill"
+[dashboard]
+host = "0.0.0.0"
+port = 8000
+[projects.reports]
+git = "https://git.example.com/acme/reports.git"
+ref = "v1"
+path = "sub"
+poll = "5m"
+[groups]
+warehouse = 1
+[channels.team]
+url = {{from_env = "TEAM_CHANNEL_URL"}}
+[defaults]
+timeout = "6h"
+"""
+
+
+def settings_of(home: Path, text: str, **environ: str) -> Settings:
+    (home / "windmill.toml").write_text(text)
+    return load(home, environ)
+
+
+def complaint_about(home: Path, text: str, **environ: str) -> str:
+    with pytest.raises(WindmillError) as caught:
+        settings_of(home, text, **environ)
+    return str(caught.value)
+
+
+def test_a_missing_and_an_empty_file_are_all_defaults(tmp_path: Path) -> None:
+    expected = Settings(timezone="Europe/Lisbon")
+    assert load(tmp_path, {"TZ": "Europe/Lisbon"}) == expected
+    assert settings_of(tmp_path, "", TZ="Europe/Lisbon") == expected
+
+
+def test_every_key_is_read(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, FULL)
+    reports = settings.git_projects["reports"]
+    assert (settings.timezone, settings.max_running) == ("America/Sao_Paulo", 4)
+    assert settings.store_uri == f"mongodb://me:{PASSWORD}@db/windmill"
+    assert (settings.dashboard_host, settings.dashboard_port) == ("0.0.0.0", 8000)
+    assert (reports.ref, reports.path, reports.poll) == ("v1", "sub", timedelta(minutes=5))
+    assert reports.url == "https://git.example.com/acme/reports.git"
+    assert settings.groups == {"warehouse": 1}
+    assert settings.channels == {"team": Channel(from_env="TEAM_CHANNEL_URL")}
+    assert settings.defaults == {"timeout": "6h"}
+
+
+def test_sections_without_behaviour_are_named(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, FULL).inactive == ("projects", "groups", "channels", "dashboard")
+
+
+def test_variables_win_over_the_file(tmp_path: Path) -> None:
+    settings = settings_of(
+        tmp_path,
+        FULL,
+        WINDMILL_TIMEZONE="UTC",
+        WINDMILL_MAX_RUNNING="9",
+        WINDMILL_STORE_URI="mongodb://other",
+        WINDMILL_DASHBOARD_HOST="::1",
+        WINDMILL_DASHBOARD_PORT="1",
+    )
+    assert (settings.timezone, settings.max_running, settings.store_uri) == ("UTC", 9, "mongodb://other")
+    assert (settings.dashboard_host, settings.dashboard_port) == ("::1", 1)
+
+
+def test_an_empty_variable_is_none(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, FULL, WINDMILL_MAX_RUNNING="").max_running == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("timezon = 'UTC'", 'windmill.toml: unknown key "timezon": rename it to "timezone"'),
+        ("[scheduler]\nmax_runing = 1", 'unknown key "scheduler.max_runing": rename it to "max_running"'),
+        ("[scheduler]\nmax_running = 0", "scheduler.max_running is not valid (expected at least 1, found 0)"),
+        ("[scheduler]\nmax_running = '8'", "expected a whole number"),
+        ("scheduler = 1", "scheduler is not valid (expected a mapping"),
+        ("timezone = 'Mars/X'", 'unknown timezone "Mars/X"'),
+        ("[dashboard]\nport = 65536", "dashboard.port is not valid (expected at most 65535"),
+        ("[projects.a]\nref = 'x'", "projects.a.git is missing"),
+        ("[projects.'a b']\ngit = 'x'", "projects.a b is not valid"),
+        ("[projects.a]\ngit = 'x'\npoll = 'soon'", "projects.a.poll is not valid (expected a duration"),
+        ("[groups]\nwarehouse = 0", "groups.warehouse is not valid"),
+        ("[channels.team]\nurl = 'https://x'", "channels.team.url is not valid (expected a mapping"),
+        ("[channels.team]\nurl = {}", "channels.team.url needs exactly one of from_env, from_file"),
+        ("[defaults]\nname = 'x'", "defaults.name is not allowed"),
+        ("[defaults]\nentry_point = 'x'", "defaults.entry_point is not allowed"),
+        ("[defaults]\nschedule = 'x'", "defaults.schedule is not allowed"),
+        ("[defaults]\ntimeot = 1", 'unknown key "timeot": rename it to "timeout"'),
+        ("[defaults]\ntimeout = 'x'", "timeout is not valid (expected a duration"),
+        ("defaults = 3", "defaults is not valid"),
+        ("a = ", "windmill.toml:1: not valid TOML: Invalid value"),
+        ("b = 1.x", "windmill.toml:1:6: not valid TOML"),
+        ("a = 1\na = 2", "windmill.toml:2: not valid TOML"),
+    ],
+)
+def test_a_mistake_is_named_with_its_key(tmp_path: Path, text: str, words: str) -> None:
+    assert words in complaint_about(tmp_path, text)
+
+
+@pytest.mark.parametrize("value", ["0", "x", "-1", "1.5", "²", "9" * 5000])
+def test_a_mistake_in_a_variable_names_the_variable(tmp_path: Path, value: str) -> None:
+    assert complaint_about(tmp_path, "", WINDMILL_MAX_RUNNING=value).startswith("WINDMILL_MAX_RUNNING: ")
+
+
+def test_all_mistakes_are_named_at_once(tmp_path: Path) -> None:
+    message = complaint_about(
+        tmp_path, "x = 1\n[scheduler]\nmax_running = 0\n[defaults]\ny = 1\n", WINDMILL_DASHBOARD_PORT="z"
+    )
+    assert len(message.splitlines()) == 4
+
+
+def test_the_password_of_the_store_is_never_shown(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path, FULL)
+    assert PASSWORD not in repr(settings) + str(settings)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[store]\nuri = ['mongodb://me:{PASSWORD}@db']",
+        f"[store]\nuri = {{x = 'mongodb://me:{PASSWORD}@db'}}",
+        f"store = 'mongodb://me:{PASSWORD}@db'",
+        f"[store]\nuri = 'mongodb://me:{PASSWORD}@db'\nx = 1",
+        f"[store]\nurl = 'mongodb://me:{PASSWORD}@db'",
+        f"[store]\nuri = 'mongodb://me:{PASSWORD}@db",
+    ],
+)
+def test_a_mistake_around_the_store_does_not_show_its_password(tmp_path: Path, text: str) -> None:
+    assert PASSWORD not in complaint_about(tmp_path, text)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"a = " + b"[" * 100_000, b"#" * 300_000])
+def test_a_hostile_file_is_a_sentence(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "windmill.toml").write_bytes(content)
+    with pytest.raises(WindmillError, match=r"windmill\.toml"):
+        load(tmp_path, {})
+
+
+def test_a_directory_in_place_of_the_file_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "windmill.toml").mkdir()
+    with pytest.raises(WindmillError, match="cannot be read"):
+        load(tmp_path, {})
+
+
+@pytest.mark.parametrize(
+    ("environ", "link", "zone"),
+    [
+        ({"TZ": "Asia/Tokyo"}, "/usr/share/zoneinfo/Europe/Lisbon", "Asia/Tokyo"),
+        ({"TZ": ":Asia/Tokyo"}, None, "Asia/Tokyo"),
+        ({"TZ": "<-03>3"}, "/usr/share/zoneinfo/Europe/Lisbon", "Europe/Lisbon"),
+        ({}, "../usr/share/zoneinfo/Europe/Lisbon", "Europe/Lisbon"),
+        ({}, "/somewhere/else", "UTC"),
+        ({}, None, "UTC"),
+    ],
+)
+def test_the_zone_of_the_machine(tmp_path: Path, environ: dict[str, str], link: str | None, zone: str) -> None:
+    localtime = tmp_path / "localtime"
+    if link is not None:
+        localtime.symlink_to(link)
+    assert machine_zone(environ, localtime) == zone
