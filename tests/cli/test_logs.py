@@ -72,6 +72,12 @@ def test_bytes_go_into_a_pipe_unchanged(home: Path) -> None:
     assert windmill(home, "logs", ID).out == "\x1b[2J\x1b[31mred\x07\n"
 
 
+def test_more_than_one_answer_of_the_store_comes_whole(home: Path) -> None:
+    blocks = [block(number, b"x" * (256 << 10)) for number in range(1, 21)]
+    remember(home, executions=[an_execution(id=ID)], output=blocks)
+    assert len(windmill(home, "logs", ID).out) == 20 * (256 << 10)
+
+
 def test_a_cut_is_shown_with_what_is_missing(home: Path) -> None:
     remember(
         home,
