@@ -12,18 +12,17 @@ from dataclasses import replace
 import pytest
 
 from tests.support.site import Site, alive
-from tests.support.waiting import until
 from windmill.core.model import State
 from windmill.core.ports import ExecutorEventKind, Stream
 
 FOREVER = "while :; do sleep 1; done"
 
 STUBBORN = {
-    "ignores TERM": f"trap '' TERM; echo $$; (echo $(exec sh -c 'echo $PPID'); {FOREVER}) & echo $!; echo ready; {FOREVER}",
+    "ignores TERM": f"trap '' TERM; echo $$; ({FOREVER}) & echo $!; echo ready; {FOREVER}",
     "double fork": "echo $$; (trap '' TERM; sleep 1000 & echo $!); echo ready; sleep 1000",
     "own session": "echo $$; trap '' TERM; setsid sleep 1000 & echo $!; echo ready; sleep 1000",
     "daemon without environment": (
-        "echo $$; env -i /usr/bin/setsid /bin/sh -c 'trap \"\" TERM; (echo $(exec sh -c \"echo \\$PPID\");"
+        'echo $$; env -i /usr/bin/setsid /bin/sh -c \'trap "" TERM; (echo $(exec sh -c "echo \\$PPID");'
         " exec /bin/sleep 1000) & ' >&1; sleep 0.2; echo ready; exec sleep 1000"
     ),
     "stopped child": "echo $$; sleep 1000 & echo $!; kill -STOP $!; echo ready; sleep 1000",
@@ -116,7 +115,9 @@ def test_an_end_within_the_timeout_is_no_timeout(site: Site) -> None:
 
 
 def test_what_catches_term_may_end_in_its_own_way(site: Site) -> None:
-    execution = site.start("trap 'echo cleaned; exit 7' TERM; echo ready; while :; do sleep 0.05; done", kill_grace=100.0)
+    execution = site.start(
+        "trap 'echo cleaned; exit 7' TERM; echo ready; while :; do sleep 0.05; done", kill_grace=100.0
+    )
     site.until_it_wrote(execution, b"ready")
     site.executor.stop(execution, by="ann")
     ended = site.end_of(execution)
@@ -342,6 +343,6 @@ def test_no_method_blocks_while_a_job_floods(site: Site) -> None:
 
 def test_an_execution_stopped_by_a_signal_of_its_own_children_ends(site: Site) -> None:
     execution = site.start("echo $$; exec sleep 1000")
-    until(lambda: site.drive() or site.pids(execution))
+    site.until(lambda: site.pids(execution))
     os.kill(site.pids(execution)[0], signal.SIGKILL)
     assert site.end_of(execution).signal == "SIGKILL"

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tests.support.waiting import until
+from windmill.core.documents import from_document
 from windmill.core.model import Cause, Execution, State
-from windmill.core.ports import ExecutorEvent, ExecutorEventKind, Kind, Plan, Position, Stream
-from windmill.execution.journal import SCHEDULER, Reader
+from windmill.core.ports import ExecutorEvent, ExecutorEventKind, Frame, Kind, Plan, Position, Stream
+from windmill.execution.journal import Reader
+from windmill.execution.ledger import placed
 from windmill.execution.local import LocalExecutor
 
 BOOT = "11111111-2222-3333-4444-555555555555"
@@ -60,6 +63,15 @@ class Site:
         self.executor.flush()
         self.events += self.executor.events()
 
+    def until(self, condition: Callable[[], object], *, what: str = "") -> None:
+        """Be the scheduler until the condition is met."""
+
+        def met() -> object:
+            self.drive()
+            return condition()
+
+        until(met, what=what)
+
     # Executions
 
     def plan(self, script: str, *, job: str = "", identity: str = "", suffix: str = "", **facts: Any) -> Plan:
@@ -95,12 +107,7 @@ class Site:
 
     def end_of(self, execution: str) -> Execution:
         """Wait for the end of an execution and return it."""
-
-        def ended() -> bool:
-            self.drive()
-            return bool(self.ends(execution))
-
-        until(ended, what=f"the end of {execution}, which wrote {self.output(execution)!r}")
+        self.until(lambda: self.ends(execution), what=f"the end of {execution}")
         return self.ends(execution)[0]
 
     def ends(self, execution: str) -> list[Execution]:
@@ -111,12 +118,12 @@ class Site:
         ]
 
     def until_it_wrote(self, execution: str, text: bytes) -> None:
-        until(lambda: self.drive() or text in self.output(execution), what=f"{text!r} from {execution}")
+        self.until(lambda: text in self.output(execution), what=f"{text!r} from {execution}")
 
     # The journal
 
-    def output(self, execution: str, stream: Stream | None = None) -> bytes:
-        """Return what the journal has of the execution's output."""
+    def frames(self, execution: str, *, before: Position | None = None) -> list[Frame]:
+        """Return the execution's frames in the journal, of each stream up to a position if one is given."""
         found = []
         for name in self.journal.streams():
             position = Position(0, 0)
@@ -126,13 +133,26 @@ class Site:
                     break
                 position = after
                 found += [
-                    frame.payload
-                    for frame in frames
-                    if frame.kind == Kind.OUTPUT
-                    and frame.execution == execution
-                    and (stream is None or frame.stream == stream)
+                    frame
+                    for frame, place in placed(frames, after)
+                    if frame.execution == execution and (before is None or place <= before)
                 ]
-        return b"".join(found)
+        return found
+
+    def output(self, execution: str, stream: Stream | None = None) -> bytes:
+        """Return what the journal has of the execution's output."""
+        return b"".join(
+            frame.payload
+            for frame in self.frames(execution)
+            if frame.kind == Kind.OUTPUT and stream in {None, frame.stream}
+        )
+
+    def recorded_end(self, execution: str, *, before: Position | None = None) -> Execution | None:
+        """Return how the journal says the execution ended."""
+        for frame in self.frames(execution, before=before):
+            if frame.kind == Kind.END:
+                return from_document(json.loads(frame.payload))
+        return None
 
     def pids(self, execution: str) -> list[int]:
         """Return the numbers the execution wrote, one a line."""
@@ -190,7 +210,13 @@ def alive(pid: int) -> bool:
 
 
 def processes() -> list[int]:
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdecimal() and alive(int(entry))]
+    numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [pid for pid in numbers if alive(pid)]
+
+
+def descriptors(pid: int) -> int:
+    """Return how many descriptors a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def command_line(pid: int) -> bytes:

@@ -28,9 +28,10 @@ REVIVE_LAST: Final = 30.0
 class LocalExecutor:
     """Fills `core.ports.Executor`.
 
-    Every RECORD and END of a runner reaches the caller: those before `positions` are in the journal, to be read
-    from there, and each one after them arrives as an event, in the order and with the position it has in the
-    journal, whatever becomes of the connection or the runner. Positions of a stream's events increase strictly.
+    Every RECORD and END of a runner reaches the caller. Those before `positions`, as they are after `attach`, and
+    those in streams that are not named there, are in the journal, to be read from there; each later one arrives as
+    an event, in the order and with the position it has in the journal, whatever becomes of the connection or the
+    runner. Positions of a stream's events increase strictly.
     """
 
     def __init__(self, state_dir: Path, *, version: str, now_ms: Callable[[], int], boot_id: str) -> None:
@@ -48,8 +49,7 @@ class LocalExecutor:
         self._orders: dict[str, list[Message]] = {}  # by execution, until it is known to be recorded
         self._events: list[ExecutorEvent] = []
         self._ended: list[int] = []  # children to be collected
-        self._left: set[str] = set()  # streams of dead runners nobody answers for yet
-        self._orphans: dict[str, str] = {}  # job by execution that was running in them
+        self._orphans: dict[str, frozenset[str]] = {}  # executions by dead runner's stream, until another adopts it
         self._failures = 0
         self._revive_at = 0.0
 
@@ -59,12 +59,8 @@ class LocalExecutor:
         Runners of another version are told to take no starts any more. Raises Unavailable.
         """
         for stream in self._reader.streams():
-            if stream == SCHEDULER:
-                continue
-            if channel := connect(self._journal, stream):
+            if stream != SCHEDULER and (channel := connect(self._journal, stream)):
                 self._add(Link(channel, stream, position=None))
-            elif not self._reader.settled(stream):
-                self._left.add(stream)
         self._wait(lambda link: link.greeted)
         fit = [link for link in self._links.values() if not link.retired]
         for link in fit[1:]:
@@ -81,10 +77,10 @@ class LocalExecutor:
     def running(self) -> frozenset[str]:
         """Return the executions the runners answer for: running, ordered to run, or being removed as lost."""
         found = {execution for link in self._links.values() for execution in link.running}
-        return frozenset(found | self._orphans.keys())
+        return frozenset(found.union(*self._orphans.values()))
 
     def positions(self) -> dict[str, Position]:
-        """Return up to where each connected runner's stream is contained in the journal or in events returned."""
+        """Return the position in each connected runner's stream behind which events tell what happens."""
         return {link.stream: link.position for link in self._links.values() if link.position is not None}
 
     def fileno(self) -> int:
@@ -138,12 +134,17 @@ class LocalExecutor:
 
     def _hand_over(self, link: Link) -> None:
         """Tell the runner what its predecessors and lost connections leave to it."""
-        link.adopt(self._left)
-        self._left.clear()
+        if link is self._current:
+            link.adopt(self._abandoned())
         for execution, orders in self._orders.items():
             if link is self._current or execution in link.running:
                 for order in orders:
                     link.channel.send(order)
+
+    def _abandoned(self) -> list[str]:
+        """Return the streams of dead runners for whose executions an end may be missing."""
+        served = {SCHEDULER, *(link.stream for link in self._links.values())}
+        return [name for name in self._reader.streams() if name not in served and not self._reader.settled(name)]
 
     def _add(self, link: Link) -> None:
         self._links[link.channel.fileno()] = link
@@ -180,9 +181,10 @@ class LocalExecutor:
         if message["event"] == "hello":
             self._greeted(link, message)
         elif message["event"] == "adopted":
-            link.adopting.clear()
+            link.adopting.difference_update(message["streams"])
             link.running |= message["running"]
-            self._orphans.clear()
+            for stream in message["streams"]:
+                self._orphans.pop(stream, None)
         else:
             self._announced(link, message)
 
@@ -239,9 +241,7 @@ class LocalExecutor:
         if link.pid is not None:
             self._ended.append(link.pid)
         self._catch_up(link)
-        if not self._reader.settled(link.stream):
-            self._left.add(link.stream)
-            self._orphans |= link.running
+        self._orphans[link.stream] = frozenset(link.running)
         if link is self._current:
             self._current = None
             self._failures = self._failures + 1 if time.monotonic() < link.since + SHORT_LIFE else 0

@@ -62,7 +62,8 @@ class Runner:
         self._roster = Roster(self._host)
         self._peers = Peers(listener, self._loop, hello=self._hello, obey=self._obey)
         self._left: set[str] = set()  # executions of dead runners
-        self._unsettled: set[str] = set()  # their streams
+        self._adopted: set[str] = set()  # their streams
+        self._unsettled: set[str] = set()  # of these, the ones with an end missing
         self._orders = {
             "start": self._start_one,
             "stop": self._stop_one,
@@ -126,14 +127,16 @@ class Runner:
 
     def _adopt(self, message: Message) -> None:
         """Answer for what dead runners left."""
-        left, known = find(self._reader, message["streams"], boot_id=self._start.boot_id)
+        streams = [stream for stream in message["streams"] if stream not in self._adopted]
+        self._adopted.update(streams)
+        left, known = find(self._reader, streams, boot_id=self._start.boot_id)
         self._roster.remember(known)
         for document, reason in left.values():
             self._roster.adopt(Orphan(document, reason=reason, host=self._host))
         self._left |= left.keys()
-        self._unsettled.update(message["streams"])
+        self._unsettled.update(streams)
         running = {execution: document["job"] for execution, (document, _) in left.items()}
-        self._peers.send(encode({"event": "adopted", "running": running}))
+        self._peers.send(encode({"event": "adopted", "streams": message["streams"], "running": running}))
 
     def _retire(self, _: Message) -> None:
         self._retired = True

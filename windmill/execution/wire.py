@@ -4,7 +4,7 @@ Orders to the runner: {"order": "start", "plan": {...}, "busy": the id of the jo
 {"order": "stop", "id", "by"}, {"order": "adopt", "streams": of dead runners, to answer for what they left},
 {"order": "retire"} (take no starts any more, end when nothing is left).
 Events from it: {"event": "hello", "version", "stream", "position", "retired", "running": {id: job}}, first of all;
-{"event": "adopted", "running": {id: job}};
+{"event": "adopted", "streams", "running": {id: job}};
 {"event": "started"|"ended", "document": {...}, "position": [segment, offset]}: a RECORD or END frame, announced.
 """
 
