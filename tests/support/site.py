@@ -154,6 +154,10 @@ class Site:
                 return from_document(json.loads(frame.payload))
         return None
 
+    def known(self, execution: str) -> bool:
+        """Return True when a runner has or had the execution, or will get it."""
+        return execution in self.executor.running() or bool(self.frames(execution))
+
     def pids(self, execution: str) -> list[int]:
         """Return the numbers the execution wrote, one a line."""
         return [int(line) for line in self.output(execution).split() if line.isdigit()]

@@ -83,7 +83,7 @@ def decode(line: bytes) -> Message:
     """Return the message on a line. Raises WireError."""
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise WireError(f"a message is not JSON: {error}") from error
     if not isinstance(message, dict):
         raise WireError("a message is not a JSON object")
