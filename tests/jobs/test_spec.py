@@ -433,3 +433,23 @@ def test_a_document_is_kept_as_written_and_can_be_read_again(project: Path) -> N
 def test_a_document_that_is_no_job_says_why(project: Path) -> None:
     with pytest.raises(WindmillError, match="entry_point"):
         job_from_document({}, file="f", stem="a", timezone="UTC", defaults={}, projects={"p": project})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"key{number}: 1\n" for number in range(9000)),
+        "env:\n" + "".join(f"  V{number}: 1\n" for number in range(9000)),
+        "---\nx: 1\n" * 3000,
+    ],
+)
+def test_only_the_first_problems_of_a_hostile_file_are_judged(project: Path, text: str) -> None:
+    jobs, problems = read_text(text, project)
+    assert not jobs
+    assert 99 <= len(problems) <= 110
+
+
+def test_warnings_do_not_hold_up_the_documents_after_them(project: Path) -> None:
+    text = "".join(f"---\nname: j{number}\nentry_point: late.py\n" for number in range(150))
+    jobs, problems = read_text(text, project)
+    assert (len(jobs), len(problems)) == (150, 150)

@@ -57,9 +57,14 @@ class Complaints:
         self._places = {(problem.line, problem.column) for problem in known}
 
     @property
+    def errors(self) -> int:
+        """How many of the problems found are errors."""
+        return sum(problem.severity == "error" for problem in self.found)
+
+    @property
     def fatal(self) -> bool:
         """True when the document cannot be used."""
-        return self._document.broken or any(problem.severity == "error" for problem in self.found)
+        return self._document.broken or self.errors > 0
 
     def report(
         self,

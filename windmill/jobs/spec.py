@@ -53,19 +53,22 @@ def read(
     """Return the jobs of a file and all its problems; never raises.
 
     `file` is how people know the file, `stem` the default name. A document with an error yields no job; the other
-    documents of the file count. `projects` maps names to directories, or to the file of a single-file project.
-    Naive instants are read in the schedule's timezone: the first of two readings; one that does not exist is an
-    error.
+    documents of the file count, as far as they come before the hundredth error. `projects` maps names to
+    directories, or to the file of a single-file project. Naive instants are read in the schedule's timezone: the
+    first of two readings; one that does not exist is an error.
     """
     documents, problems = strict_yaml.read(content, file=file)
     context = _Context(file=file, stem=stem, timezone=timezone, defaults=defaults, projects=projects)
-    jobs = []
+    jobs, errors = [], 0
     for document in documents:
         complaints = Complaints(file, document, problems)
         job = _job(document, complaints, context)
         problems += complaints.found
         if job is not None:
             jobs.append(job)
+        errors += complaints.errors
+        if errors >= strict_yaml.MAX_PROBLEMS:
+            break
     return jobs, sorted(problems, key=lambda problem: (problem.line, problem.column))
 
 
@@ -145,7 +148,7 @@ def _validate(data: dict[str, Any], complaints: Complaints) -> JobKeys | None:
         return JobKeys.model_validate(data)
     except ValidationError as error:
         details = error.errors(include_url=False)
-    for detail in details:
+    for detail in details[: strict_yaml.MAX_PROBLEMS]:
         complaints.add(detail)
     try:
         return JobKeys.model_validate(_without(data, [detail["loc"] for detail in details]))
