@@ -58,6 +58,14 @@ def test_asking_whether_a_scheduler_lives_leaves_the_lock_free(home: Path) -> No
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
+def test_two_may_ask_at_once_and_neither_takes_the_other_for_a_scheduler(home: Path) -> None:
+    here = Home(home, {})
+    here.make_state()
+    with (here.state / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        assert not here.scheduler_alive()
+
+
 def test_the_state_directory_is_nobody_elses(home: Path) -> None:
     windmill(home, "ps")
     assert (home / ".windmill").stat().st_mode & 0o777 == 0o700

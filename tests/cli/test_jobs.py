@@ -8,6 +8,7 @@ import pytest
 from tests.support.builders import NOON, a_job, a_running_execution, an_execution
 from tests.support.command import make_home, remember, windmill
 from tests.support.stand_in import done, scheduler
+from windmill.app import Home
 from windmill.core.documents import Document, to_text
 from windmill.core.model import State
 from windmill.scheduler.clock import now
@@ -31,6 +32,11 @@ def test_without_a_scheduler_the_files_say_which_jobs_there_are(home: Path) -> N
 def test_with_a_scheduler_the_store_says_so(home: Path) -> None:
     with scheduler(home, done(), jobs=[a_job(id="p/other"), a_job(id="p/gone", deleted=True)]):
         assert listed(home).keys() == {"other"}
+
+
+def test_what_an_earlier_scheduler_left_behind_does_not_hide_the_files(home: Path) -> None:
+    remember(home, jobs=[a_job(id="p/old")], status={"catalog": {"id": "catalog", "problems": []}})
+    assert listed(home).keys() == {"hello"}
 
 
 def test_a_job_has_its_next_start_and_its_last_execution(home: Path) -> None:
@@ -188,6 +194,12 @@ def test_a_plan_names_what_the_files_add_change_and_remove(home: Path) -> None:
         "changed": ["p/hello"],
         "removed": ["p/old"],
     }
+
+
+def test_a_plan_leaves_out_what_stays_as_it_is(home: Path) -> None:
+    remember(home, jobs=[a_job(digest=Home(home, {}).catalog().jobs["p/hello"].digest)])
+    plan = windmill(home, "plan", "--json").json
+    assert (plan["added"], plan["changed"], plan["removed"]) == ([], [], [])
 
 
 def test_a_plan_gives_the_next_starts_before_and_after(home: Path) -> None:

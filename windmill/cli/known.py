@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import rich_click as click
 from click.shell_completion import CompletionItem
 
@@ -12,8 +10,6 @@ from windmill.cli.session import Session
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import NotFound, WindmillError
 from windmill.core.model import Job, Schedule
-
-HEX: Final = frozenset("0123456789abcdef")
 
 
 def known_jobs(session: Session) -> list[Document]:
@@ -89,8 +85,8 @@ def recorded_key(session: Session, name: str) -> str:
 
 
 def find_execution(session: Session, given: str) -> Document | None:
-    """Return the execution whose id begins with `given`, if that can be an id. Raises Refused for several."""
-    return session.store.execution(given) if given and HEX.issuperset(given) else None
+    """Return the execution whose id begins with `given`, or None. Raises Refused for several."""
+    return session.store.execution(given) if given else None
 
 
 def execution_of(session: Session, given: str) -> Document:
