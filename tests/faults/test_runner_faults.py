@@ -13,6 +13,7 @@ import pytest
 
 from tests.support import site as sites
 from tests.support.site import Site
+from tests.support.waiting import until
 from windmill.core.model import TERMINAL, State
 from windmill.core.ports import Kind, Position
 
@@ -132,3 +133,23 @@ def test_a_fork_bomb_is_ended_by_a_stop(site: Site) -> None:
     site.until_it_wrote(execution, b"ready")
     site.executor.stop(execution, by="ann")
     assert site.end_of(execution).reason == "stopped by ann"
+
+
+def test_without_scheduler_and_executions_the_runner_ends_and_leaves_a_settled_stream(site: Site) -> None:
+    site.run("exit 0")
+    [stream] = site.journal.streams()
+    site.vanish()
+    until(lambda: not site.runners(), timeout=60)
+    assert site.journal.settled(stream)
+    assert site.run("exit 0").state is State.SUCCEEDED
+
+
+def test_runners_that_die_at_once_are_not_replaced_without_pause(site: Site) -> None:
+    execution = site.start("while :; do sleep 1; done")
+    seen = set()
+    for _ in range(300):
+        site.drive()
+        seen |= set(site.runners())
+        site.kill_runners()
+    assert len(seen) < 10
+    assert site.end_of(execution).state is State.LOST

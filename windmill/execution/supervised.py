@@ -193,7 +193,7 @@ class Supervised:
             self._host.ledger.output(self, self._capture.feed(stream, data, self._host.now_ms()))
             self._host.fed.add(self)
         elif data == b"":
-            self._host.loop.unwatch(fd)
+            self._host.loop.forget(fd)
             process.close_output(fd)
             if self._ladder.gone and not process.outputs:
                 self._ladder.exited(time.monotonic())
@@ -210,7 +210,7 @@ class Supervised:
         if left:
             self._facts.append(f"survivors: {', '.join(str(one.pid) for one in left)} cannot be killed")
         for fd in (*process.outputs, process.pidfd):
-            self._host.loop.unwatch(fd)
+            self._host.loop.forget(fd)
         status = process.reap()
         self._host.leaders.discard(process.pid)
         process.close()
