@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import signal
 import stat
 from dataclasses import replace
@@ -123,6 +122,15 @@ def test_what_catches_term_may_end_in_its_own_way(site: Site) -> None:
     ended = site.end_of(execution)
     assert (ended.state, ended.reason, ended.exit_code) == (State.STOPPED, "stopped by ann", 7)
     assert b"cleaned" in site.output(execution)
+
+
+def test_what_was_stopped_by_a_signal_may_end_in_its_own_way_too(site: Site) -> None:
+    execution = site.start(
+        "trap 'exit 7' TERM; echo ready; kill -STOP $$; while :; do sleep 0.05; done", kill_grace=100.0
+    )
+    site.until_it_wrote(execution, b"ready")
+    site.executor.stop(execution, by="ann")
+    assert site.end_of(execution).exit_code == 7
 
 
 def test_a_child_may_use_the_grace_when_the_entry_point_is_gone(site: Site) -> None:
@@ -302,11 +310,6 @@ def test_signals_are_as_usual(site: Site) -> None:
     assert site.output(ended.id) == b"['SIGPIPE', 'SIGXFSZ']\n", "Python itself ignores these two"
     blocked = site.run("grep SigBlk /proc/self/status")
     assert site.output(blocked.id).split()[1] == b"0000000000000000"
-
-
-def test_the_limit_of_open_files_is_the_usual_one(site: Site) -> None:
-    ended = site.run("sleep 0.1; ulimit -Sn")
-    assert int(site.output(ended.id)) == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def test_the_memory_limit_holds(site: Site) -> None:

@@ -280,12 +280,23 @@ def test_a_start_waits_for_descriptors(site: Site) -> None:
     site.run("exit 0")
     [runner] = site.runners()
     before = resource.prlimit(runner, resource.RLIMIT_NOFILE)
-    resource.prlimit(runner, resource.RLIMIT_NOFILE, (descriptors(runner) + 1, before[1]))
+    resource.prlimit(runner, resource.RLIMIT_NOFILE, (3, before[1]))
     execution = site.start("exit 0")
-    site.until(lambda: site.events)
-    site.drive()
+    site.until(lambda: site.frames(execution))
+    assert not site.ends(execution)
     resource.prlimit(runner, resource.RLIMIT_NOFILE, before)
     assert site.end_of(execution).state is State.SUCCEEDED
+
+
+def test_jobs_get_the_limit_of_open_files_that_the_runner_was_given(site: Site) -> None:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (before[0] - 100, before[1]))
+    try:
+        site.arrive()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+    ended = site.run("sleep 0.1; ulimit -Sn")
+    assert int(site.output(ended.id)) == before[0] - 100
 
 
 def test_the_runner_keeps_no_descriptor_of_ended_executions(site: Site) -> None:

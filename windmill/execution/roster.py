@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections import deque
 from collections.abc import Collection, Iterable
 from typing import Final
@@ -16,6 +17,8 @@ from windmill.execution.supervised import Supervised
 
 STARTS_PER_TURN: Final = 32
 REMEMBERED: Final = 65_536  # ids, so that an order that comes again starts nothing
+
+_BLIND_PAUSE: Final = 0.01  # seconds
 
 
 class Roster:
@@ -95,7 +98,13 @@ class Roster:
         if due:
             adopted = self.reap()
             asking = [charge.subject for charge in due if charge.asks(adopted)]
-            found = tree.census(asking) if asking else {}
+            try:
+                found = tree.census(asking) if asking else {}
+            except OSError:  # no descriptors, no memory: what cannot be seen must not be taken for gone
+                time.sleep(_BLIND_PAUSE)
+                for charge in due:
+                    self._host.loop.wait_for(charge)
+                return
             for charge in due:
                 charge.look(found.get(charge.id, ()))
 
