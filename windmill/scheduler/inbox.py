@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from types import FrameType
@@ -16,9 +17,15 @@ from windmill.core.ports import Location
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The jobs directory was read, and with it where the projects are."""
+    """The jobs directory was read."""
 
     catalog: Catalog
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where the projects are, by name."""
+
     locations: Mapping[str, Location]
 
 
@@ -36,7 +43,7 @@ class Signalled:
     number: int
 
 
-Message = Loaded | Requested | Signalled
+Message = Loaded | Located | Requested | Signalled
 
 
 class Inbox:
@@ -53,10 +60,8 @@ class Inbox:
     def put(self, message: Message) -> None:
         """Leave a message and wake the loop."""
         self._messages.put(message)
-        try:
+        with suppress(BlockingIOError):  # a full pipe wakes the loop just as well
             os.write(self._write_end, b"\0")
-        except BlockingIOError:
-            pass  # a full pipe wakes the loop just as well
 
     def take(self) -> list[Message]:
         """Return all messages left since the last call."""

@@ -1,4 +1,4 @@
-"""The one thread that decides: wait, take what happened, decide, carry out, write down. It never blocks on anything else.
+"""The one thread that decides: wait, take what happened, decide, carry out, write down. Nothing else blocks it.
 
 Order within a turn: ends of executions, due timers, definitions, requests, admission. So a slot and an end at one
 instant give one start, and a changed file is judged after everything that was due under the old one.
@@ -19,7 +19,7 @@ from windmill.core.errors import WindmillError
 from windmill.core.model import Job
 from windmill.core.ports import Executor, ExecutorEventKind, Position
 from windmill.core.reconcile import diff
-from windmill.scheduler.inbox import Inbox, Loaded, Requested, Signalled
+from windmill.scheduler.inbox import Inbox, Loaded, Located, Requested, Signalled
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.report import Report
@@ -41,7 +41,7 @@ class Ending(Enum):
 
 
 class Loop:
-    """Turns until it is told to end. Everything comes by constructor; `clock` is the only reader of the wall clock."""
+    """Turns until it is told to end. Everything comes by constructor; `clock` alone reads the wall clock."""
 
     def __init__(
         self,
@@ -68,18 +68,19 @@ class Loop:
         self._drift = 0.0
         self._loaded = False
         self._draining = False
+        self._stopped = False
         self._alone = alone  # serves the delivered jobs only; the others stay as they are
         self._ending: Ending | None = None
 
-    def run(self, *, until_idle: bool = False) -> Ending:
-        """Turn until a signal ends it or, with `until_idle`, until nothing is due, waiting or running."""
+    def run(self, *, until: Callable[[], bool] = lambda: False) -> Ending:
+        """Turn until a signal ends it or `until()` is true; then write down what is known."""
         self._timers.every(1).seconds.do(self._persist)
         self._timers.every(2).seconds.do(self._report.heartbeat)
         self._drift = self._clock().timestamp() - time.monotonic()
         while self._ending is None:
             self.turn()
-            if (self._draining or (until_idle and self._loaded)) and self._idle():
-                self._ending = Ending.FINISHED
+            if until() or (self._draining and self.idle()):
+                self._ending = self._ending or Ending.FINISHED
         self._persist()
         self._report.heartbeat()
         return self._ending
@@ -97,8 +98,9 @@ class Loop:
                 self._performer.perform(self._table.due(key, now), now)
         for message in self._inbox.take():
             match message:
-                case Loaded(catalog, locations):
+                case Located(locations):
                     self._performer.locations = locations
+                case Loaded(catalog):
                     self._define(catalog.jobs, now)
                     self._report.catalog(catalog, now)
                 case Requested(requests):
@@ -154,19 +156,25 @@ class Loop:
     def _signalled(self, number: int) -> None:
         if number == signal.SIGHUP:
             self._look()
-        elif number == signal.SIGINT and not self._draining and not self._idle():
+        elif number == signal.SIGINT and self._performer.running and not (self._draining or self._alone):
             self._draining = True
             running = len(self._performer.running)
             self._say(f"Waiting for {running} running execution(s) to end; Ctrl-C again stops them.")
-        elif number == signal.SIGINT and not self._idle():
-            for execution in list(self._performer.running):
+        elif number == signal.SIGINT and self._performer.running and not self._stopped:
+            self._stopped = True
+            for execution in self._stoppable():
                 self._executor.stop(execution, by="Ctrl-C")
-            self._say("Stopping them.")
+            self._say("Stopping; once more leaves at once.")
         else:
             self._ending = Ending.LEFT
 
-    def _idle(self) -> bool:
-        if self._performer.running or self._draining:
+    def _stoppable(self) -> list[str]:
+        """Alone we stop what we started; the executions of another time are not ours."""
+        return list(self._performer.ordered if self._alone else self._performer.running)
+
+    def idle(self) -> bool:
+        """True when the jobs are known, and nothing is running, waiting or due."""
+        if not self._loaded or self._performer.running or self._draining:
             return not self._performer.running
         due = self._timers.get_next_run("slot")
         return not self._performer.waiting and (due is None or due > self._timers.now)

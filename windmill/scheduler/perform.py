@@ -42,6 +42,7 @@ class Performer:
         self._recorded: set[str] = set()  # of these, the ones written down as queued
         self.locations: Mapping[str, Location] = {}
         self.running: dict[str, str] = {}  # id of an ordered or running execution -> key of its job
+        self.ordered: set[str] = set()  # of these, the ones started by this scheduler
         for entry in table:
             execution = entry.state.open
             if execution is not None and execution.state is State.RUNNING:
@@ -89,6 +90,7 @@ class Performer:
     def ended(self, execution: Execution, now: datetime) -> None:
         """Apply the end of an execution and carry out what follows."""
         self.running.pop(execution.id, None)
+        self.ordered.discard(execution.id)
         if execution.job in self._table:
             self.perform(self._table.apply(execution.job, Ended(execution), now), now)
 
@@ -106,6 +108,7 @@ class Performer:
             return
         if plan is not None:
             self.running[execution.id] = key
+            self.ordered.add(execution.id)
             self._executor.start(plan)
 
     def _location(self, job: Job | None) -> Location:

@@ -1,4 +1,4 @@
-"""What the scheduler tells about itself: documents of jobs, of the catalog and of its own health, for the recorder."""
+"""What the scheduler tells about itself: documents of jobs, of the catalog and of its own health."""
 
 from __future__ import annotations
 

@@ -1,0 +1,193 @@
+"""A home with a real `windmill up` on it, driven from outside: files, command line, signals, and what the store says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tests.support.waiting import until
+from windmill.core.documents import Document
+from windmill.core.model import TERMINAL, State
+from windmill.core.ports import ExecutionFilter
+from windmill.store.sqlite import SqliteStore
+
+WINDMILL = [sys.executable, "-m", "windmill"]
+
+
+class Live:
+    """Use as a context manager: everything it started has ended when it is left."""
+
+    def __init__(self, root: Path, settings: str = "") -> None:
+        self.root = root
+        (root / "jobs.d").mkdir(parents=True)
+        (root / "projects" / "p").mkdir(parents=True)
+        (root / "windmill.toml").write_text(settings)
+        self.scheduler: subprocess.Popen[bytes] | None = None
+        self._errors = 0
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.scheduler is not None and self.scheduler.poll() is None:
+            self.scheduler.kill()
+            self.scheduler.wait()
+        while pids := self.processes():
+            for pid in pids:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    # Files
+
+    def script(self, name: str, code: str) -> None:
+        """Put a script into the project p."""
+        (self.root / "projects" / "p" / name).write_text(textwrap.dedent(code))
+
+    def job(self, name: str, text: str) -> Path:
+        """Write jobs.d/NAME.yaml as most editors do: a new file, renamed over the old one."""
+        path = self.root / "jobs.d" / f"{name}.yaml"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(textwrap.dedent(text))
+        temporary.rename(path)
+        return path
+
+    # Processes
+
+    def up(self, *options: str) -> subprocess.Popen[bytes]:
+        """Start the scheduler and wait until it holds the home."""
+        self._errors += 1
+        with (self.root / f"up-{self._errors}.err").open("wb") as errors:
+            self.scheduler = subprocess.Popen(
+                [*WINDMILL, "--home", str(self.root), "up", *options],
+                stdout=errors,
+                stderr=errors,
+                env=self._environ(),
+            )
+        until(lambda: self.exited() or self._holds_home(), timeout=30)
+        return self.scheduler
+
+    def exited(self) -> bool:
+        return self.scheduler is not None and self.scheduler.poll() is not None
+
+    def kill(self) -> None:
+        """kill -9 the scheduler."""
+        assert self.scheduler is not None
+        self.scheduler.kill()
+        self.scheduler.wait()
+
+    def kill_runner(self) -> None:
+        """kill -9 every runner of this home."""
+        for pid in self.runners():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def terminate(self, *, timeout: float = 30) -> int:
+        """SIGTERM the scheduler and return its exit status."""
+        assert self.scheduler is not None
+        self.scheduler.terminate()
+        return self.scheduler.wait(timeout)
+
+    def messages(self) -> str:
+        """Everything the scheduler said so far."""
+        return "".join(path.read_text(errors="replace") for path in sorted(self.root.glob("up-*.err")))
+
+    def runners(self) -> list[int]:
+        """The pids of the runners that live."""
+        names = (path.name for path in (self.root / ".windmill" / "journal").glob("runner-*"))
+        pids = (int(name.rpartition("-")[2]) for name in names)
+        return [pid for pid in pids if str(self.root) in _cmdline(pid)]
+
+    def processes(self) -> list[int]:
+        """The pids of everything that belongs to this home: schedulers, runners, executions."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit() and int(entry.name) != os.getpid():
+                with suppress(OSError):
+                    belongs = str(self.root).encode() in (entry / "environ").read_bytes()
+                    if (belongs or str(self.root) in _cmdline(int(entry.name))) and _alive(entry):
+                        found.append(int(entry.name))
+        return found
+
+    # Command line and store
+
+    def cli(self, *arguments: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+        """Run a verb in another process, as a person in another terminal does."""
+        return subprocess.run(
+            [*WINDMILL, "--home", str(self.root), *arguments],
+            capture_output=True,
+            text=True,
+            check=check,
+            timeout=timeout,
+            env=self._environ(),
+        )
+
+    def json(self, *arguments: str) -> Any:
+        """Run a verb with --json and return what it prints."""
+        return json.loads(self.cli("--json", *arguments).stdout)
+
+    def executions(self, job: str = "") -> list[Document]:
+        """Every execution in the store, skipped ones included, oldest first."""
+        with suppress(Exception):  # no store yet
+            return list(self._executions(job))[::-1]
+        return []
+
+    def ended(self, job: str = "") -> list[Document]:
+        """The executions that had a process and have ended, oldest first."""
+        return [one for one in self.executions(job) if State(one["state"]) in TERMINAL and one["started_at"]]
+
+    def output(self, identity: str) -> bytes:
+        """All output of an execution as stored."""
+        store = self._store()
+        try:
+            parts, after = [], 0
+            while blocks := store.output(identity, after=after):
+                parts += [block.data for block in blocks]
+                after = blocks[-1].last
+            return b"".join(parts)
+        finally:
+            store.close()
+
+    def _executions(self, job: str) -> Iterator[Document]:
+        store = self._store()
+        try:
+            cursor: str | None = None
+            while True:
+                page = store.executions(ExecutionFilter(job=job), limit=200, cursor=cursor)
+                yield from page.items
+                cursor = page.next
+                if cursor is None:
+                    return
+        finally:
+            store.close()
+
+    def _store(self) -> SqliteStore:
+        return SqliteStore(self.root / ".windmill" / "windmill.db", readonly=True)
+
+    def _holds_home(self) -> bool:
+        with suppress(OSError, ValueError):
+            holder = json.loads((self.root / ".windmill" / "lock").read_text())
+            return self.scheduler is not None and holder["pid"] == self.scheduler.pid
+        return False
+
+    def _environ(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("WINDMILL_")}
+        return kept | {"LIVE_HOME": str(self.root)}
+
+
+def _cmdline(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _alive(process: Path) -> bool:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
