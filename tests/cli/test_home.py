@@ -9,7 +9,7 @@ import pytest
 from tests.support.builders import a_job
 from tests.support.command import make_home, remember, windmill
 from tests.support.stand_in import done, scheduler
-from windmill.app import Home, find_home
+from windmill.app.home import Home, find_home
 from windmill.core.documents import to_text
 from windmill.core.errors import NotFound
 from windmill.scheduler.clock import now

@@ -8,7 +8,7 @@ import pytest
 from tests.support.builders import NOON, a_job, a_running_execution, an_execution
 from tests.support.command import make_home, remember, windmill
 from tests.support.stand_in import done, scheduler
-from windmill.app import Home
+from windmill.app.home import Home
 from windmill.core.documents import Document, to_text
 from windmill.core.model import State
 from windmill.scheduler.clock import now

@@ -16,19 +16,16 @@ from windmill.core.model import TERMINAL, State
 JOBS = 10
 LINES = 40
 
-WITNESS = (
-    """
+WITNESS = """
     import os, time
     identity = os.environ["WINDMILL_EXECUTION"]
     witness = os.open(os.environ["WITNESS"], os.O_WRONLY | os.O_APPEND)
     os.write(witness, f"start {identity}\\n".encode())
-    for number in range(%d):
+    for number in range(int(os.environ["LINES"])):
         print(f"{identity} line {number}")
         time.sleep(0.005)
     os.write(witness, f"end {identity}\\n".encode())
 """
-    % LINES
-)
 
 
 def a_busy_home(root: Path) -> Live:
@@ -41,7 +38,7 @@ def a_busy_home(root: Path) -> Live:
             f"job{number}",
             f"""
             entry_point: witness.py
-            env: {{WITNESS: "{witness}"}}
+            env: {{WITNESS: "{witness}", LINES: "{LINES}"}}
             schedule: {{interval: 1s, catch_up: last, spread: 1s}}
             """,
         )
@@ -80,9 +77,8 @@ def test_fifty_kills_of_the_scheduler_start_nothing_twice_and_lose_nothing(tmp_p
             for number in range(LINES)
             if f"{identity} line {number}\n".encode() not in live.output(identity)
         ]
-    print(
-        f"kills {kills}, executions {len(started)}, twice {sum(started.values()) - len(started)}, missing {len(missing)}"
-    )
+    twice = sum(started.values()) - len(started)
+    print(f"kills {kills}, executions {len(started)}, twice {twice}, missing lines {len(missing)}")
     assert len(started) >= 200
     assert [identity for identity, times in started.items() if times > 1] == []
     assert set(started) == set(ended) == set(known)
@@ -96,7 +92,7 @@ def test_kills_of_the_runner_too_leave_no_stray_and_one_final_state_each(tmp_pat
     with a_busy_home(tmp_path / "home") as live:
         for kill in range(20):
             live.up()
-            until(lambda: live.runners(), timeout=20)
+            until(live.runners, timeout=20)
             time.sleep(chance.uniform(0.1, 0.8))  # the moment of the kill is the point of the test
             live.kill_runner()
             if kill % 2:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from windmill.app import Home
+from windmill.app.home import Home
 from windmill.cli import main
 from windmill.core.ports import Batch
 

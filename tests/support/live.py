@@ -1,4 +1,4 @@
-"""A home with a real `windmill up` on it, driven from outside: files, command line, signals, and what the store says."""
+"""A home with a real `windmill up` on it, driven from outside: files, command line, signals, store."""
 
 from __future__ import annotations
 

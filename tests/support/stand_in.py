@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from windmill.app import Home
+from windmill.app.home import Home
 from windmill.core.documents import Document
 from windmill.core.ports import Batch, Store
 

@@ -17,7 +17,7 @@ from windmill.cli.text import clean_lines
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from windmill.app import Home
+    from windmill.app.home import Home
     from windmill.core.model import Catalog
     from windmill.core.ports import Store
 
@@ -47,7 +47,7 @@ class Session:
     @cached_property
     def home(self) -> Home:
         """The home the command works on. Raises NotFound."""
-        from windmill.app import Home, find_home
+        from windmill.app.home import Home, find_home
 
         return Home(find_home(self.home_option, self.environ), self.environ)
 

@@ -21,6 +21,6 @@ def up(session: Session, once: bool) -> int:
     Files are watched: a saved job is in effect at once. The first Ctrl-C waits for running jobs, a second one stops
     them. SIGTERM leaves them running; the next windmill up takes them over. SIGHUP reads all files again.
     """
-    from windmill.app import serve
+    from windmill.app.serve import serve
 
     return serve(session.home, once=once)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Final
 
+from windmill.core.documents import Document
 from windmill.core.errors import Refused
 
 ATTEMPTS: Final = 10
@@ -22,7 +23,7 @@ class HomeLock:
     so a job never keeps a home locked.
     """
 
-    def __init__(self, path: Path, *, holder: dict[str, str | int]) -> None:
+    def __init__(self, path: Path, *, holder: Document) -> None:
         self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not self._taken():
             text = os.pread(self._fd, 4096, 0).decode(errors="replace")

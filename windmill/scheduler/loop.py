@@ -77,13 +77,13 @@ class Loop:
         self._timers.every(1).seconds.do(self._persist)
         self._timers.every(2).seconds.do(self._report.heartbeat)
         self._drift = self._clock().timestamp() - time.monotonic()
-        while self._ending is None:
+        finished = False
+        while self._ending is None and not finished:
             self.turn()
-            if until() or (self._draining and self.idle()):
-                self._ending = self._ending or Ending.FINISHED
+            finished = until() or (self._draining and self.idle())
         self._persist()
         self._report.heartbeat()
-        return self._ending
+        return self._ending or Ending.FINISHED
 
     def turn(self) -> None:
         """Wait for something to happen, at most until the next timer, and deal with it."""

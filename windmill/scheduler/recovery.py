@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from windmill.core.documents import from_document
-from windmill.core.model import Execution
+from windmill.core.model import Execution, State
 from windmill.core.ports import Frame, JournalReader, Kind, Position
 from windmill.core.state import JobState, absorb, state_from_document
 
@@ -21,6 +21,17 @@ class Recovered:
 
     states: dict[str, JobState] = field(default_factory=dict)
     marks: dict[str, Position] = field(default_factory=dict)
+
+    def without_process(self, running: frozenset[str], now: datetime) -> list[Execution]:
+        """End as lost what is said to run and no runner knows of (a journal was taken away); return these."""
+        lost = [
+            replace(state.open, state=State.LOST, reason="journal_gone", ended_at=now)
+            for state in self.states.values()
+            if state.open is not None and state.open.state is State.RUNNING and state.open.id not in running
+        ]
+        for execution in lost:
+            self.states[execution.job] = absorb(self.states[execution.job], execution)
+        return lost
 
 
 def recover(own: Iterable[Frame], journal: JournalReader) -> Recovered:

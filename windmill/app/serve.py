@@ -6,19 +6,22 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from windmill import __version__
+from windmill.app.home import Home
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import NotFound, Refused, WindmillError
-from windmill.core.model import Catalog, Cause, execution_id
+from windmill.core.model import TERMINAL, Catalog, Cause, State, execution_id
 from windmill.core.ports import Location, OutputBlock
 from windmill.execution.journal import Reader, Writer
 from windmill.execution.local import LocalExecutor
+from windmill.jobs.watcher import Watcher
 from windmill.scheduler import clock
 from windmill.scheduler.inbox import Inbox, Loaded, Located, Requested
 from windmill.scheduler.ledger import Ledger
@@ -30,9 +33,6 @@ from windmill.scheduler.recovery import OWN_STREAM, recover
 from windmill.scheduler.report import Report
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
-
-if TYPE_CHECKING:
-    from windmill.app import Home
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 SHIP_AT_EXIT: Final = 1.5  # seconds; what is not stored by then waits in the journal
@@ -50,7 +50,12 @@ class Scheduler:
     ) -> None:
         home.make_state()
         started = to_text(clock.now())
-        facts = {"pid": os.getpid(), "host": socket.gethostname(), "started_at": started, "version": __version__}
+        facts: Document = {
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "started_at": started,
+            "version": __version__,
+        }
         self._lock = HomeLock(home.state / "lock", holder=facts)
         self.inbox = Inbox()
         journal, boot_id, now_ms = home.state / "journal", BOOT_ID.read_text().strip(), _now_ms
@@ -58,6 +63,7 @@ class Scheduler:
         self._executor = LocalExecutor(home.state, version=__version__, now_ms=now_ms, boot_id=boot_id)
         self._executor.attach()
         recovered = recover(reader.newest(OWN_STREAM), reader)
+        vanished = recovered.without_process(self._executor.running(), clock.now())
         self._recorder = Recorder(
             journal=reader,
             open_store=partial(home.store, readonly=False),
@@ -72,6 +78,8 @@ class Scheduler:
         )
         self._ledger.marks = recovered.marks
         self._ledger.open(lambda: [entry.state for entry in table], clock.now)
+        for execution in vanished:
+            self._ledger.record(execution, clock.now())
         self.performer = Performer(
             table,
             self._executor,
@@ -109,15 +117,14 @@ class Scheduler:
         self._recorder.stop(SHIP_AT_EXIT)
         self._lock.close()
 
-    def _answers(self, answers: Sequence[Document]) -> None:
+    def _answers(self, answers: Iterable[Document]) -> None:
+        answers = list(answers)
         self.answers[:] = [*self.answers[-99:], *answers]
         self._recorder.put(answers=answers)
 
 
 def serve(home: Home, *, once: bool = False) -> int:
     """Run the home's jobs at their times until told to stop, or with `once` what is due now; return 0."""
-    from windmill.jobs.watcher import Watcher
-
     loader = home.loader()
     locations: dict[str, Location] = {}
 
@@ -142,9 +149,8 @@ def serve(home: Home, *, once: bool = False) -> int:
         ending = scheduler.loop.run(until=scheduler.loop.idle if once else lambda: False)
         watcher.stop()
     if ending is Ending.LEFT and scheduler.performer.running:
-        _say(
-            f"Left {len(scheduler.performer.running)} running execution(s) to the runner; `windmill up` takes them over."
-        )
+        running = len(scheduler.performer.running)
+        _say(f"Left {running} running execution(s) to the runner; `windmill up` takes them over.")
     return 0
 
 
@@ -183,10 +189,6 @@ def run_alone(home: Home, request: Document, on_output: Callable[[Sequence[Outpu
 
 def _follow(home: Home, identity: str, on_output: Callable[[Sequence[OutputBlock]], None]) -> None:
     """Hand on the execution's output until it has ended and all of it is out."""
-    import time
-
-    from windmill.core.model import TERMINAL, State
-
     store = home.store()
     after = 0
     while True:
@@ -203,7 +205,8 @@ def _follow(home: Home, identity: str, on_output: Callable[[Sequence[OutputBlock
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
 
 
 def _now_ms() -> int:

@@ -1,4 +1,4 @@
-"""The composition root: the only module that picks implementations and wires them."""
+"""A home, and everything that is reached through it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import shutil
 import tempfile
 import time
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from windmill.core.errors import NotFound, Refused, Unavailable
 
 if TYPE_CHECKING:
     from windmill.core.model import Catalog
-    from windmill.core.ports import OutputBlock, Store
+    from windmill.core.ports import Store
     from windmill.jobs.loader import Loader
     from windmill.projects.layout import ProjectFolders
     from windmill.settings import Settings
@@ -172,16 +172,3 @@ class Home:
         except (OSError, ValueError):
             return {}
         return facts if isinstance(facts, dict) else {}
-
-
-def serve(home: Home, *, once: bool = False) -> int:
-    """Run the home's scheduler until told to stop, or `once` what is due; return the exit status."""
-    raise NotImplementedError
-
-
-def run_alone(home: Home, request: Document, on_output: Callable[[list[OutputBlock]], None]) -> Document:
-    """Carry out a run request without a scheduler and return the ended execution.
-
-    `on_output` is called with blocks as they are written. KeyboardInterrupt stops the execution.
-    """
-    raise NotImplementedError
