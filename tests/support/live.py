@@ -100,10 +100,10 @@ class Live:
         return "".join(path.read_text(errors="replace") for path in sorted(self.root.glob("up-*.err")))
 
     def runners(self) -> list[int]:
-        """The pids of the runners that live."""
-        names = (path.name for path in (self.root / ".windmill" / "journal").glob("runner-*"))
-        pids = (int(name.rpartition("-")[2]) for name in names)
-        return [pid for pid in pids if str(self.root) in _cmdline(pid)]
+        """The pids of the runners that live: each holds a file lock in its stream of the journal."""
+        inodes = {path.stat().st_ino for path in (self.root / ".windmill" / "journal").glob("runner-*/lock")}
+        held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+        return [int(line[4]) for line in held if line[1] == "FLOCK" and int(line[5].split(":")[2]) in inodes]
 
     def processes(self) -> list[int]:
         """The pids of everything that belongs to this home: schedulers, runners, executions."""
