@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from windmill import __version__
+from windmill import __version__, log
 from windmill.app.home import Home
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import NotFound, Refused, WindmillError
@@ -123,8 +124,12 @@ class Scheduler:
         self._recorder.put(answers=answers)
 
 
-def serve(home: Home, *, once: bool = False) -> int:
-    """Run the home's jobs at their times until told to stop, or with `once` what is due now; return 0."""
+def serve(home: Home, *, once: bool = False, level: int = logging.INFO) -> int:
+    """Run the home's jobs at their times until told to stop, or with `once` what is due now; return 0.
+
+    What happens is logged to stderr from `level` up. Raises Refused when another scheduler has the home.
+    """
+    log.configure(level)
     loader = home.loader()
     locations: dict[str, Location] = {}
 

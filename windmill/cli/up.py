@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 import rich_click as click
 
 from windmill.cli.root import Verb
@@ -23,4 +25,5 @@ def up(session: Session, once: bool) -> int:
     """
     from windmill.app.serve import serve
 
-    return serve(session.home, once=once)
+    level = logging.WARNING if session.quiet else logging.DEBUG if session.verbose else logging.INFO
+    return serve(session.home, once=once, level=level)

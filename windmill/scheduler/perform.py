@@ -11,7 +11,8 @@ from windmill.core.admit import admit
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
 from windmill.core.events import Admit, Answer, Ended, Order, Record, Stop
-from windmill.core.model import TERMINAL, Execution, Job, State
+from windmill.core.explain import duration_in_words
+from windmill.core.model import FAILURES, TERMINAL, Execution, Job, State
 from windmill.core.ports import Executor, Location
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.planning import plan_for
@@ -91,6 +92,7 @@ class Performer:
         """Apply the end of an execution and carry out what follows."""
         self.running.pop(execution.id, None)
         self.ordered.discard(execution.id)
+        _tell(execution)
         if execution.job in self._table:
             self.perform(self._table.apply(execution.job, Ended(execution), now), now)
 
@@ -120,3 +122,13 @@ class Performer:
                 f'there is no project "{job.project}" under projects/', hint="create it, or mend `project` in the job"
             )
         return location
+
+
+def _tell(execution: Execution) -> None:
+    level = logging.WARNING if execution.state in FAILURES else logging.INFO
+    if log.isEnabledFor(level):
+        took = (execution.ended_at - execution.started_at) if execution.ended_at and execution.started_at else None
+        words = [f"{execution.job} {execution.id} {execution.state}"]
+        words += [execution.reason] if execution.reason else []
+        words += [f"after {duration_in_words(took)}"] if took is not None else []
+        log.log(level, "%s", ", ".join(words), extra={"event": "execution.ended", "execution": execution.id})

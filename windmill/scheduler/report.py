@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
 
 from windmill.core.documents import Document, to_text
+from windmill.core.errors import Problem
 from windmill.core.explain import in_words
 from windmill.core.model import Catalog
 from windmill.core.state import state_to_document
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.table import Entry, Table
+
+log = logging.getLogger("windmill.scheduler")
 
 
 class Outbox(Protocol):
@@ -44,6 +48,7 @@ class Report:
         self._clock = clock
         self._facts = facts
         self._stale: frozenset[str] = frozenset()
+        self._told: frozenset[Problem] = frozenset()
         self.wake = outbox.wake
 
     def answers(self, answers: Iterable[Document]) -> None:
@@ -78,6 +83,7 @@ class Report:
             if key in self._table:
                 self._outbox.put(jobs=[self._document(self._table[key], stale=key in catalog.stale)])
         self._stale = catalog.stale
+        self._tell(catalog)
         self._outbox.put(
             status={
                 "catalog": {
@@ -90,6 +96,13 @@ class Report:
                 }
             }
         )
+
+    def _tell(self, catalog: Catalog) -> None:
+        log.info("%d jobs, %d problems", len(catalog.jobs), len(catalog.problems), extra={"event": "catalog.read"})
+        for problem in catalog.problems[:100]:
+            if problem not in self._told:
+                log.warning("%s", problem, extra={"event": "catalog.problem"})
+        self._told = frozenset(catalog.problems[:100])
 
     def job(self, entry: Entry) -> None:
         """Tell what the job is now."""
