@@ -80,12 +80,11 @@ class Timers(schedule.Scheduler):
 
     def run_pending(self) -> None:
         """Run every timer that is due at `now`, in order of instants, each once."""
-        due: list[Timer] = []
+        due: dict[Timer, None] = {}  # a timer may be noted twice at one instant
         while self._heap and self._heap[0][0] <= self.now:
             instant, _, timer = heappop(self._heap)
             if self._valid(instant, timer):
-                timer.next_run = None  # one timer may be noted twice at one instant
-                due.append(timer)
+                due[timer] = None
         for timer in due:
             self._run_job(timer)
 
