@@ -353,6 +353,13 @@ def test_jobs_are_listed_by_id_as_last_written(stores: Stores) -> None:
     assert store.jobs() == [{"id": "p/z", "n": 2}, {"id": "q/a", "spec": {"env": {"A.B": "$1"}}}]
 
 
+def test_a_job_keeps_what_a_later_document_does_not_speak_of(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(jobs=[{"id": "p/z", "deleted": False, "document": {"entry_point": "a.py"}}]))
+    store.write(Batch(jobs=[{"id": "p/z", "deleted": True}]))
+    assert store.jobs() == [{"id": "p/z", "deleted": True, "document": {"entry_point": "a.py"}}]
+
+
 def test_a_status_is_the_one_last_written(stores: Stores) -> None:
     store = stores()
     assert store.status("scheduler") is None

@@ -159,8 +159,9 @@ class Store(Protocol):
     A store object belongs to one thread.
 
     Documents: executions as in `core.documents` (plus derived `project`, `day` and `duration_ms`, added by the
-    store and returned with them); jobs {"id": "project/name", ...}; requests {"id", "kind", "job", "execution",
-    "params", "by", "at", "state": pending|done|refused, "answer"}; status documents by name.
+    store and returned with them); jobs {"id": "project/name", ...}, of which a write changes only the fields it
+    names; requests {"id", "kind", "job", "execution", "params", "by", "at", "state": pending|done|refused,
+    "answer"}; status documents by name.
     """
 
     def write(self, batch: Batch) -> None:

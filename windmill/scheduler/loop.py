@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Final
 
 from windmill.core.errors import WindmillError
+from windmill.core.events import Answer
 from windmill.core.model import Job
 from windmill.core.ports import Executor, ExecutorEventKind, Position
 from windmill.core.reconcile import diff
@@ -23,7 +24,7 @@ from windmill.scheduler.inbox import Inbox, Loaded, Located, Requested, Signalle
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.report import Report
-from windmill.scheduler.requests import answer, to_event
+from windmill.scheduler.requests import to_event
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
 
@@ -67,6 +68,7 @@ class Loop:
         self._poll.register(executor.fileno(), select.EPOLLIN)
         self._drift = 0.0
         self._loaded = False
+        self._early: list[dict[str, object]] = []  # requests that came before the jobs were known
         self._draining = False
         self._stopped = False
         self._alone = alone  # serves the delivered jobs only; the others stay as they are
@@ -103,6 +105,8 @@ class Loop:
                 case Loaded(catalog):
                     self._define(catalog.jobs, now)
                     self._report.catalog(catalog, now)
+                    early, self._early = self._early, []
+                    self._requested(early, now)
                 case Requested(requests):
                     self._requested(requests, now)
                 case Signalled(number):
@@ -143,11 +147,14 @@ class Loop:
         self._persist()
 
     def _requested(self, requests: list[dict[str, object]], now: datetime) -> None:
+        if False:  # a job that was not read yet is not missing
+            self._early += requests
+            return
         for request in requests:
             try:
                 key, event = to_event(request, self._table.job, self._performer.owner_of)
             except WindmillError as error:
-                self._report.answers([answer(str(request["id"]), refused=error.message)])
+                self._performer.perform([Answer(str(request["id"]), refused=error.message)], now)
                 continue
             self._performer.perform(self._table.apply(key, event, now), now)
             self._report.job(self._table[key])

@@ -51,10 +51,6 @@ class Report:
         self._told: frozenset[Problem] = frozenset()
         self.wake = outbox.wake
 
-    def answers(self, answers: Iterable[Document]) -> None:
-        """Leave answers to requests."""
-        self._outbox.put(answers=answers)
-
     def heartbeat(self) -> None:
         """Say that the scheduler lives, and how it is."""
         waiting = [{"job": one.job, "since": to_text(one.slot or one.queued_at)} for one in self._performer.waiting]
@@ -124,7 +120,7 @@ class Report:
             "paused": known.get("paused"),
         }
         if job is None:
-            return document
+            return document  # what was known of it stays in the store
         return document | {
             "description": job.description,
             "owner": job.owner,

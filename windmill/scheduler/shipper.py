@@ -27,7 +27,7 @@ _START: Final = Position(0, 0)
 
 
 class Outbox:
-    """Documents on their way from the loop to the store; the latest of each name wins. Safe between threads."""
+    """Documents on their way from the loop to the store; later fields of a name win. Safe between threads."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -36,7 +36,8 @@ class Outbox:
     def put(self, kind: str, documents: dict[str, Document]) -> None:
         """Add documents of one kind (job, status, answer) by name."""
         with self._lock:
-            self._waiting.update({(kind, name): document for name, document in documents.items()})
+            for name, document in documents.items():
+                self._waiting[kind, name] = {**self._waiting.get((kind, name), {}), **document}
 
     def take(self) -> dict[tuple[str, str], Document]:
         """Return what waits; it stays until `acknowledge`."""

@@ -74,7 +74,8 @@ class SqliteStore:
             connection.executemany(_PUT_EXECUTION, map(_execution_row, batch.executions))
             connection.executemany(_PUT_OUTPUT, batch.output)
             connection.executemany(_DROP_OUTPUT, [(drop.execution, drop.first, drop.last) for drop in batch.drops])
-            connection.executemany(_PUT_JOB, [(job["id"], encode(job)) for job in batch.jobs])
+            for job in batch.jobs:
+                _put_job(connection, job)
             connection.executemany(_PUT_STATUS, [(name, encode(status)) for name, status in batch.status.items()])
             for answer in batch.answers:
                 _answer(connection, answer)
@@ -198,6 +199,13 @@ def _execution_row(document: Document) -> tuple[Any, ...]:
 def _request_row(document: Document) -> tuple[Any, ...]:
     stored = stored_request(document)
     return document["id"], document["state"], milliseconds(stored["at"]), encode(stored)
+
+
+def _put_job(connection: sqlite3.Connection, job: Document) -> None:
+    """Write the fields the document names; what is known of a deleted job stays."""
+    known = connection.execute("SELECT document FROM job WHERE id = ?", (job["id"],)).fetchone()
+    merged = {**decode(known[0]), **job} if known else job
+    connection.execute(_PUT_JOB, (job["id"], encode(merged)))
 
 
 def _answer(connection: sqlite3.Connection, answer: Document) -> None:
