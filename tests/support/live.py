@@ -25,11 +25,13 @@ WINDMILL = [sys.executable, "-m", "windmill"]
 class Live:
     """Use as a context manager: everything it started has ended when it is left."""
 
-    def __init__(self, root: Path, settings: str = "") -> None:
+    def __init__(self, root: Path, settings: str | None = "") -> None:
+        """Make a home with the project p; without settings the home is there already."""
         self.root = root
-        (root / "jobs.d").mkdir(parents=True)
-        (root / "projects" / "p").mkdir(parents=True)
-        (root / "windmill.toml").write_text(settings)
+        if settings is not None:
+            (root / "jobs.d").mkdir(parents=True)
+            (root / "projects" / "p").mkdir(parents=True)
+            (root / "windmill.toml").write_text(settings)
         self.scheduler: subprocess.Popen[bytes] | None = None
         self._errors = 0
 
@@ -61,8 +63,8 @@ class Live:
 
     # Processes
 
-    def up(self, *options: str) -> subprocess.Popen[bytes]:
-        """Start the scheduler and wait until it holds the home."""
+    def up(self, *options: str, version: Path | None = None) -> subprocess.Popen[bytes]:
+        """Start the scheduler and wait until it holds the home; `version` holds the package of another version."""
         self._errors += 1
         with (self.root / f"up-{self._errors}.err").open("wb") as errors:
             self.scheduler = subprocess.Popen(
@@ -70,6 +72,7 @@ class Live:
                 stdout=errors,
                 stderr=errors,
                 env=self._environ(),
+                cwd=version,
             )
         until(lambda: self.exited() or self._holds_home(), timeout=30)
         return self.scheduler
@@ -117,6 +120,16 @@ class Live:
         return found
 
     # Command line and store
+
+    def terminal(self, *arguments: str) -> subprocess.Popen[str]:
+        """Begin a verb in another process, whose output is read while it works."""
+        return subprocess.Popen(
+            [*WINDMILL, "--home", str(self.root), *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=self._environ(),
+        )
 
     def cli(self, *arguments: str, check: bool = True, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a verb in another process, as a person in another terminal does."""

@@ -147,7 +147,7 @@ class Loop:
         self._persist()
 
     def _requested(self, requests: list[dict[str, object]], now: datetime) -> None:
-        if False:  # a job that was not read yet is not missing
+        if not self._loaded:  # a job that was not read yet is not missing
             self._early += requests
             return
         for request in requests:
