@@ -382,6 +382,45 @@ def test_every_start_is_on_the_grid_or_at_the_end_of_the_previous_execution(leng
         assert (start - T0) % HOUR == timedelta(0) or start in ends
 
 
+def story(
+    lengths: list[int], disturb: Callable[[World], None], instants: list[int], schedule: Schedule
+) -> list[datetime]:
+    """Return the starts of a day in which executions take these minutes and `disturb` happens at these minutes."""
+    left = iter(lengths)
+    world = World(a_job(schedule), takes=lambda _: (next(left, 7) * MINUTE, State.SUCCEEDED))
+    for minute in sorted(instants):
+        disturb(world.until(T0 + minute * MINUTE))
+    return world.until(T0 + 24 * HOUR).starts
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 300), max_size=20),
+    instants=st.lists(st.integers(0, 24 * 60), max_size=12),
+    schedule=st.sampled_from(
+        [
+            hourly(),
+            hourly(overrun=Overrun.SKIP),
+            Schedule(interval=timedelta(minutes=45)),
+            Schedule(cron="*/20 9-17 * * *", timezone="America/Sao_Paulo"),
+            Schedule(cron="30 2 * * *", timezone="Europe/Lisbon"),
+        ]
+    ),
+)
+@pytest.mark.parametrize(
+    "disturb",
+    [
+        lambda world: world.restart(world.now),
+        lambda world: world.define(replace(world.job, description=str(world.now))),
+    ],
+    ids=["restart", "reload"],
+)
+def test_a_restart_or_reload_at_any_instant_changes_nothing(
+    disturb: Callable[[World], None], lengths: list[int], instants: list[int], schedule: Schedule
+) -> None:
+    assert story(lengths, disturb, instants, schedule) == story(lengths, disturb, [], schedule)
+
+
 @pytest.mark.parametrize("pieces", [999, 1000, 1001, 2500])
 def test_thousands_of_slots_are_settled_in_pieces_and_all_counted(pieces: int) -> None:
     schedule = Schedule(interval=timedelta(seconds=1), start_at=T0, catch_up=CatchUp.LAST)
