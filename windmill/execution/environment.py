@@ -40,8 +40,7 @@ def build(plan: Plan, *, cookie: str, environ: Mapping[str, str]) -> tuple[dict[
     secrets = {name: _secret_file(name, file) for name, file in plan.secret_files.items()}
     env |= secrets
     env |= _facts(plan.execution, cookie)
-    for name, value in env.items():
-        _check(name, value)
+    _check(env)
     hidden = dict.fromkeys((*plan.secret_names, *secrets))
     return env, tuple(os.fsencode(env[name]) for name in hidden if env.get(name))
 
@@ -107,7 +106,15 @@ def _read(file: str, what: str) -> bytes:
     return data
 
 
-def _check(name: str, value: str) -> None:
+def _check(env: Mapping[str, str]) -> None:
+    """Refuse what no environment can hold; one look at everything together finds nearly all of them in order."""
+    together = "".join(f"{name}={value}" for name, value in env.items())
+    if "" in env or "=" in "".join(env) or unusable(together):
+        for name, value in env.items():
+            _check_variable(name, value)
+
+
+def _check_variable(name: str, value: str) -> None:
     if not name or "=" in name or unusable(name):
         raise NotStarted(
             f"an environment variable cannot be named {name[:80]!r}", hint="letters, digits and _ always work"

@@ -36,8 +36,8 @@ def prepare(plan: Plan, *, cookie: str, environ: Mapping[str, str]) -> Launch:
 
     `environ` gives the basics (PATH, HOME, locale, ...) and nothing else. Raises NotStarted.
     """
-    root = os.path.realpath(plan.root)
-    if not Path(root).is_dir():
+    root, mode = _seen(plan.root)
+    if not stat.S_ISDIR(mode) and not Path(root).is_dir():
         raise NotStarted(f"the project's directory {plan.root} does not exist")
     command, folder = _command(plan, root)
     cwd = folder if plan.working_dir is None else _working_dir(plan.working_dir, root)
@@ -81,40 +81,43 @@ def _command(plan: Plan, root: str) -> tuple[tuple[str, ...], str]:
         if module is None:
             raise NotStarted(f"the entry point {entry!r} is not understood", hint='write "-m package" or name a file')
         return (_interpreter(plan.python), "-m", module[1]), root
-    path = _inside(root, entry, "entry point")
-    mode = _mode(path, "entry point")
+    path, mode = _inside(root, entry, "entry point")
     if stat.S_ISDIR(mode):
         raise NotStarted(f"the entry point {path} is a directory", hint='name a file in it, or write "-m package"')
     if not stat.S_ISREG(mode):
         raise NotStarted(f"the entry point {path} is not a regular file")
-    folder = str(Path(path).parent)
+    folder, _, name = path.rpartition("/")
     if path.endswith(".py"):
         if not os.access(path, os.R_OK):
             raise NotStarted(f"the entry point {path} may not be read")
-        return (_interpreter(plan.python), path), folder
+        return (_interpreter(plan.python), path), folder or "/"
     if not os.access(path, os.X_OK):
-        raise NotStarted(f"the entry point {path} is not executable", hint=f"chmod +x {Path(path).name}")
+        raise NotStarted(f"the entry point {path} is not executable", hint=f"chmod +x {name}")
     _check_shebang(path)
-    return (path,), folder
+    return (path,), folder or "/"
 
 
 def _working_dir(folder: str, root: str) -> str:
-    path = _inside(root, folder, "working directory")
-    if not stat.S_ISDIR(_mode(path, "working directory")):
+    path, mode = _inside(root, folder, "working directory")
+    if not stat.S_ISDIR(mode):
         raise NotStarted(f"the working directory {path} is not a directory")
     if not os.access(path, os.X_OK):
         raise NotStarted(f"the working directory {path} may not be entered")
     return path
 
 
-def _inside(root: str, name: str, what: str) -> str:
-    """Return the path of `name` under `root`. Raises NotStarted when it leads out, by ".." or a symbolic link."""
+def _inside(root: str, name: str, what: str) -> tuple[str, int]:
+    """Return the path of `name` under `root`, and the mode of what is there.
+
+    Raises NotStarted when it leads out, by ".." or a symbolic link, and when nothing is there.
+    """
     if why := unusable(name):
         raise NotStarted(f"the path of the {what} {why}")
-    path = os.path.normpath(Path(root, name))
-    if os.path.commonpath((root, os.path.realpath(path))) != root:
+    path = os.path.normpath(os.path.join(root, name))  # noqa: PTH118 - asked for at every start
+    real, mode = _seen(path)
+    if real != root and not real.startswith(root.rstrip("/") + "/"):
         raise NotStarted(f"the {what} {name} leads out of the project's directory {root}")
-    return path
+    return path, mode or _mode(path, what)
 
 
 def _mode(path: str, what: str) -> int:
@@ -124,6 +127,21 @@ def _mode(path: str, what: str) -> int:
         raise NotStarted(f"the {what} {path} does not exist") from None
     except OSError as error:
         raise NotStarted(f"the {what} {path} cannot be reached: {error.strerror}") from None
+
+
+def _seen(path: str) -> tuple[str, int]:
+    """Return where `path` leads when all links are followed, and the mode of what is there, 0 when that is unknown.
+
+    The kernel follows the links: quicker than `realpath`, which looks at every directory on the way.
+    """
+    try:
+        fd = os.open(path, os.O_PATH)
+        try:
+            return os.readlink(f"/proc/self/fd/{fd}"), os.fstat(fd).st_mode  # noqa: PTH115 - asked for at every start
+        finally:
+            os.close(fd)
+    except OSError:
+        return os.path.realpath(path), 0
 
 
 def _interpreter(python: str) -> str:
@@ -136,8 +154,11 @@ def _interpreter(python: str) -> str:
 def _check_shebang(path: str) -> None:
     """Name what is wrong with a script's first line; the system would only say that a file is missing."""
     try:
-        with Path(path).open("rb") as file:
-            start = file.read(_SHEBANG_MAX)
+        fd = os.open(path, os.O_RDONLY)
+        try:
+            start = os.read(fd, _SHEBANG_MAX)
+        finally:
+            os.close(fd)
     except OSError:
         return  # a program may be executable and unreadable
     if not start.startswith(b"#!"):
@@ -161,6 +182,6 @@ def _check_size(argv: Sequence[str], env: Mapping[str, str]) -> None:
         if why := unusable(argument):
             raise NotStarted(f"argument {number} of the command {why}")
     strings = (*argv, *(f"{name}={value}" for name, value in env.items()))
-    size = sum(len(os.fsencode(text)) + 1 + _POINTER for text in strings)
+    size = len(os.fsencode("".join(strings))) + (1 + _POINTER) * len(strings)
     if size > (limit := os.sysconf("SC_ARG_MAX")) > 0:
         raise NotStarted(f"the arguments and the environment take {size} bytes, where the system allows {limit}")
