@@ -9,7 +9,7 @@ from windmill.cli.naming import job_key
 from windmill.cli.session import Session
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import NotFound, WindmillError
-from windmill.core.model import Job, Schedule
+from windmill.core.model import Schedule
 
 
 def known_jobs(session: Session) -> list[Document]:
@@ -21,36 +21,15 @@ def known_jobs(session: Session) -> list[Document]:
 
 def from_files(session: Session) -> list[Document]:
     """Return the jobs as their files say now, by id, with what the store remembers of them."""
+    from windmill.core.definition import definition
+
     stored, catalog = {job["id"]: job for job in session.store.jobs()}, session.catalog
     fresh: Document = {"first_seen": to_text(session.now), "covered": None, "runs": 0, "paused": None}
     return [
-        _document(job, stale=key in catalog.stale)
+        definition(job, stale=key in catalog.stale)
         | {name: stored.get(key, fresh).get(name, default) for name, default in fresh.items()}
         for key, job in sorted(catalog.jobs.items())
     ]
-
-
-def _document(job: Job, *, stale: bool) -> Document:
-    from windmill.core.explain import in_words
-
-    return {
-        "id": job.key,
-        "project": job.project,
-        "name": job.name,
-        "description": job.description,
-        "owner": job.owner,
-        "labels": dict(job.labels),
-        "enabled": job.enabled,
-        "entry_point": job.entry_point,
-        "schedule_words": in_words(job.schedule) if job.schedule else "manual only",
-        "document": dict(job.document),
-        "file": job.file,
-        "line": job.line,
-        "digest": job.digest,
-        "inactive": list(job.inactive),
-        "stale": stale,
-        "deleted": False,
-    }
 
 
 def schedule_of(session: Session, job: Document) -> Schedule | None:
@@ -85,8 +64,15 @@ def recorded_key(session: Session, name: str) -> str:
 
 
 def find_execution(session: Session, given: str) -> Document | None:
-    """Return the execution whose id begins with `given`, or None. Raises Refused for several."""
-    return session.store.execution(given) if given else None
+    """Return the execution whose id begins with `given`, or None; a job's name is no beginning of an id.
+
+    Raises Refused for several.
+    """
+    return None if not given or _is_job(session, given) else session.store.execution(given)
+
+
+def _is_job(session: Session, given: str) -> bool:
+    return any(given == job["name"] for job in session.store.jobs())
 
 
 def execution_of(session: Session, given: str) -> Document:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
 
+from windmill.core.definition import definition
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import Problem
-from windmill.core.explain import in_words
 from windmill.core.model import Catalog
 from windmill.core.state import state_to_document
 from windmill.scheduler.perform import Performer
@@ -108,29 +108,10 @@ class Report:
         state, job = entry.state, entry.definition.job
         known = state_to_document(state)
         project, _, name = state.key.partition("/")
-        document: Document = {
-            "id": state.key,
-            "project": project,
-            "name": name,
-            "deleted": job is None,
-            "stale": stale,
+        gone = {"id": state.key, "project": project, "name": name, "deleted": True}  # the store keeps the rest
+        return (definition(job, stale=stale) if job else gone) | {
             "first_seen": known["first_seen"],
             "covered": known["covered"],
             "runs": state.runs,
             "paused": known.get("paused"),
-        }
-        if job is None:
-            return document  # what was known of it stays in the store
-        return document | {
-            "description": job.description,
-            "owner": job.owner,
-            "labels": dict(job.labels),
-            "enabled": job.enabled,
-            "entry_point": job.entry_point,
-            "schedule_words": in_words(job.schedule) if job.schedule else "manual only",
-            "document": dict(job.document),
-            "file": job.file,
-            "line": job.line,
-            "digest": job.digest,
-            "inactive": list(job.inactive),
         }
