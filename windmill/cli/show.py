@@ -91,8 +91,13 @@ def _facts(job: Document, now: datetime) -> list[tuple[str, object]]:
         ("paused", pause),
         ("not active yet", ", ".join(job["inactive"])),
         ("first seen", job["first_seen"]),
-        ("started slots", job["runs"]),
+        ("started slots", job["runs"] if "max_runs" in _schedule(job) else ""),
     ]
+
+
+def _schedule(job: Document) -> Document:
+    written = job["document"].get("schedule")
+    return written if isinstance(written, dict) else {}
 
 
 def _line(execution: Document) -> str:

@@ -192,6 +192,8 @@ class Loop:
         changed, self._table.changed = self._table.changed, set()
         if not changed:
             return
+        for key in changed:
+            self._report.counted(self._table[key])
         self._ledger.states((self._table[key].state for key in changed), now, mark=True)
         if self._ledger.write(now):
             for stream, position in self._ledger.marks.items():

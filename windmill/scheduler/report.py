@@ -104,6 +104,12 @@ class Report:
         """Tell what the job is now."""
         self._outbox.put(jobs=[self._document(entry, stale=entry.state.key in self._stale)])
 
+    def counted(self, entry: Entry) -> None:
+        """Tell how often the job has started, where that decides whether it starts again."""
+        job = entry.definition.job
+        if job is not None and job.schedule is not None and job.schedule.max_runs is not None:
+            self.job(entry)
+
     def _document(self, entry: Entry, *, stale: bool) -> Document:
         state, job = entry.state, entry.definition.job
         known = state_to_document(state)
