@@ -9,6 +9,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from threading import Thread
@@ -17,7 +18,7 @@ from typing import Final
 from windmill import __version__, log
 from windmill.app.home import Home
 from windmill.core.documents import Document, to_text
-from windmill.core.errors import NotFound, Refused, WindmillError
+from windmill.core.errors import NotFound, Refused, Unavailable, WindmillError
 from windmill.core.model import TERMINAL, Catalog, Cause, State, execution_id
 from windmill.core.ports import Location, OutputBlock
 from windmill.execution.journal import Reader, Writer
@@ -37,19 +38,22 @@ from windmill.scheduler.timers import Timers
 
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 SHIP_AT_EXIT: Final = 1.5  # seconds; what is not stored by then waits in the journal
+LOOK_AT_EXIT: Final = 0.3  # seconds for a reading of the files that is under way
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 class Scheduler:
     """Everything of one scheduler's life, from the lock to letting go. Use as a context manager.
 
-    Raises Refused when another scheduler has the home. On leaving, running executions go on with the runner.
+    Raises Refused when another scheduler has the home or the store is not for this version. On leaving, running executions go on with the runner.
     """
 
     def __init__(
         self, home: Home, *, look: Callable[[], None], say: Callable[[str], None], alone: bool = False
     ) -> None:
         home.make_state()
+        with suppress(Unavailable):  # a store that is away is waited for; one that must not be used is an error
+            home.store(readonly=False).close()
         started = to_text(clock.now())
         facts: Document = {
             "pid": os.getpid(),
@@ -152,7 +156,7 @@ def serve(home: Home, *, once: bool = False, level: int = logging.INFO) -> int:
         _say(f"WindMill {__version__} serves {home.root}. Ctrl-C stops it.")
         watcher.start()
         ending = scheduler.loop.run(until=scheduler.loop.idle if once else lambda: False)
-        watcher.stop()
+        watcher.stop(LOOK_AT_EXIT)
     if ending is Ending.LEFT and scheduler.performer.running:
         running = len(scheduler.performer.running)
         _say(f"Left {running} running execution(s) to the runner; `windmill up` takes them over.")

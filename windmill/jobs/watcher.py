@@ -60,11 +60,11 @@ class Watcher:
         """Ask for a rescan. Never blocks; safe from a signal handler's wake-up."""
         self._hint.set()
 
-    def stop(self) -> None:
-        """End all threads; nothing is delivered afterwards."""
+    def stop(self, timeout: float | None = None) -> None:
+        """End all threads, waiting `timeout` seconds at most for a look that is under way."""
         self._stopping = True
         self._hint.set()
-        self._thread.join()
+        self._thread.join(timeout)
 
     def _watch(self) -> None:
         try:
