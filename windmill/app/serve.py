@@ -45,7 +45,8 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Scheduler:
     """Everything of one scheduler's life, from the lock to letting go. Use as a context manager.
 
-    Raises Refused when another scheduler has the home or the store is not for this version. On leaving, running executions go on with the runner.
+    Raises Refused when another scheduler has the home or the store is not for this version. On leaving, running
+    executions go on with the runner.
     """
 
     def __init__(
