@@ -7,7 +7,6 @@ environment; sessions; and parenthood.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import resource
 import signal
@@ -18,6 +17,7 @@ from typing import Final, NamedTuple
 
 COOKIE: Final = "WINDMILL_COOKIE"
 _MARKED: Final = 1 << 62
+_PRIME: Final = (1 << 61) - 1  # cookies differ in an id that is a hash already: the remainder spreads as well as one
 _PASSES: Final = 8
 _STATE, _PARENT, _GROUP, _SESSION, _THREADS, _START = 0, 1, 2, 3, 17, 19  # fields of /proc/pid/stat behind the name
 
@@ -48,8 +48,7 @@ class _Entry(NamedTuple):
 
 def marker(cookie: str) -> int:
     """Return the soft RLIMIT_RTTIME that marks the processes of the execution with this cookie."""
-    digest = hashlib.blake2b(cookie.encode(), digest_size=8).digest()
-    return _MARKED | (int.from_bytes(digest, "big") >> 3)
+    return _MARKED | int.from_bytes(cookie.encode(), "big") % _PRIME
 
 
 def marked(pid: int) -> int | None:
@@ -108,7 +107,7 @@ def kill(subject: Subject, found: Sequence[Found]) -> None:
 def children() -> list[int] | None:
     """Return the children of this single-threaded process, zombies included; None where the kernel does not tell."""
     try:
-        with open(f"/proc/self/task/{os.getpid()}/children", "rb") as file:  # noqa: PTH123 - asked for at every end
+        with open(f"/proc/self/task/{os.getpid()}/children", "rb", buffering=0) as file:  # noqa: PTH123 - at every end
             return [int(child) for child in file.read().split()]
     except OSError:
         return None
