@@ -212,6 +212,22 @@ def test_a_killed_scheduler_does_not_touch_running_jobs_and_the_next_one_rules_t
     assert [(one["id"], one["state"]) for one in live.ended()] == [(identity, "stopped")]
 
 
+def test_a_start_that_waited_is_over_with_its_end_whatever_becomes_of_the_scheduler(live: Live, gate: Gate) -> None:
+    journal = live.root / ".windmill" / "journal"
+    live.up()
+    first = live.cli("run", "-d", "gated").stdout.strip()
+    until(lambda: live.output(first))
+    with live.terminal("run", "--wait", "gated") as waiting:
+        until(lambda: any(b'"waiting"' in path.read_bytes() for path in journal.glob("scheduler/*.seg")))
+        gate.open()
+        until(lambda: len(live.executions()) == 2)
+        live.kill()
+        live.up()
+        assert waiting.wait(20) == 0
+    assert live.cli("run", "gated").stdout == "begun\nended\n"
+    assert len(live.ended()) == 3
+
+
 @contextmanager
 def kept_from_writing(store: Path) -> Iterator[None]:
     """Nobody else can write the store inside the block."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from windmill.core.documents import from_document
-from windmill.core.model import Execution, State
+from windmill.core.model import Cause, Execution, State, execution_id
 from windmill.core.ports import Frame, JournalReader, Kind, Position
 from windmill.core.state import JobState, absorb, state_from_document
 
@@ -70,6 +70,9 @@ def _replay(
 
 def _apply(states: dict[str, JobState], execution: Execution) -> None:
     state = states.get(execution.job) or _unknown(execution)
+    waiting = state.waiting
+    if waiting is not None and execution.id == execution_id(state.key, cause=Cause.MANUAL, what=waiting.id):
+        state = replace(state, waiting=None)  # what it asked for was started after the state was written down
     states[execution.job] = absorb(state, execution)
 
 
