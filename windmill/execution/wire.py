@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -27,6 +26,7 @@ OUTBOX_MAX: Final = 64 << 20  # bytes waiting for a peer that does not read; it 
 _READ: Final = 256 << 10
 _READS_PER_TURN: Final = 16
 _PLAIN: Final = tuple(field.name for field in fields(Plan) if field.name != "execution")
+_MAPPINGS: Final = ("env", "secret_files")  # the fields of a plan that need not be a dict
 
 
 class WireError(Exception):
@@ -60,9 +60,9 @@ def encode(message: Message) -> bytes:
 
 def from_plan(plan: Plan) -> Message:
     """Return the plan as a message body; `to_plan` reads it."""
-    values = ((name, getattr(plan, name)) for name in _PLAIN)
-    body = {name: dict(value) if isinstance(value, Mapping) else value for name, value in values}
-    return {**body, "execution": to_document(plan.execution)}
+    body = {name: getattr(plan, name) for name in _PLAIN}
+    mappings = {name: dict(body[name]) for name in _MAPPINGS}
+    return body | mappings | {"execution": to_document(plan.execution)}
 
 
 def to_plan(body: Message) -> Plan:
