@@ -9,6 +9,7 @@ import subprocess
 import termios
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
+from functools import cache
 from typing import Final, NamedTuple
 
 from windmill.core.ports import Stream
@@ -88,7 +89,7 @@ def _popen(
     try:
         return subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=_nothing(),
             stdout=ends[0],
             stderr=ends[1],
             env=env,
@@ -98,6 +99,12 @@ def _popen(
         )
     finally:
         resource.setrlimit(resource.RLIMIT_RTTIME, unmarked)
+
+
+@cache
+def _nothing() -> int:
+    """Return a descriptor of /dev/null that stays open: Popen would open it, and close it, for each process."""
+    return os.open(os.devnull, os.O_RDWR)
 
 
 def _mark(marker: int) -> tuple[int, int]:

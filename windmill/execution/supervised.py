@@ -70,7 +70,8 @@ class Supervised:
         except NotStarted as error:
             self.refuse("; ".join(filter(None, (error.message, error.hint))))
             return
-        self._capture = Capture(self.id, limit=self._plan.output_max, masks=self._launch.masks)
+        if self._launch.masks:
+            self._capture = Capture(self.id, limit=self._plan.output_max, masks=self._launch.masks)
         self.document |= {"state": str(State.RUNNING), "started_at": instant(self._host.now_ms())}
         self._host.ledger.enter(Kind.RECORD, self)
         self._try_at = self._give_up
