@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.world import HOUR, MINUTE, T0, a_job
 from windmill.core.documents import Document, to_document
+from windmill.core.errors import WindmillError
 from windmill.core.events import RunRequested, StopRequested
 from windmill.core.model import Execution, Job, Schedule, Secret, State
 from windmill.core.ports import ExecutorEvent, Frame, Kind, Location, Plan, Position
@@ -20,6 +21,7 @@ from windmill.execution.journal import Reader, Writer
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.recovery import OWN_STREAM, recover
+from windmill.scheduler.requests import to_event
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
 
@@ -198,6 +200,44 @@ def test_a_stop_of_an_ordered_execution_reaches_the_executor(bench: Bench) -> No
     execution = bench.hand.plans[0].execution.id
     bench.performer.perform(bench.table.apply("dw/load", StopRequested("r", execution, "ana"), T0), T0)
     assert (bench.hand.stopped, bench.answers[0]["state"]) == ([execution], "done")
+
+
+@pytest.mark.parametrize("from_", [T0 - HOUR, T0, T0 + MINUTE])
+def test_a_defect_about_one_job_rests_that_job_and_leaves_the_others_alone(bench: Bench, from_: datetime) -> None:
+    class Broken:
+        def next_after(self, instant: datetime) -> datetime | None:
+            if instant >= from_:
+                raise ZeroDivisionError
+            return T0 + MINUTE
+
+    bench.define(a_job(name="a"), a_job(name="b"))
+    bench.table["dw/a"].definition = replace(bench.table["dw/a"].definition, trigger=Broken())
+    bench.at(T0)
+    bench.at(T0 + MINUTE)
+    bench.at(T0 + 2 * MINUTE)
+    assert "dw/b" in [plan.execution.job for plan in bench.hand.plans]
+    assert bench.table["dw/a"].broken
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"kind": "dance", "job": "dw/load"},
+        {"kind": "run", "job": "dw/ghost"},
+        {"kind": "run", "job": "dw/load", "params": [1]},
+        {"kind": "run", "job": "dw/load", "params": {"nope": 1}},
+        {"kind": "run", "job": "dw/load", "rerun_of": 7},
+        {"kind": "pause", "job": "dw/load", "until": "tomorrow"},
+        {"kind": "pause", "job": "dw/load", "until": "2026-01-01T00:00:00"},
+        {"kind": "pause", "job": "dw/load", "until": 7},
+        {"kind": "stop", "execution": "feed"},
+        {"kind": None, "job": None},
+    ],
+)
+def test_a_request_that_cannot_be_understood_is_refused_in_words(bench: Bench, request_: Document) -> None:
+    bench.define(a_job())
+    with pytest.raises(WindmillError):
+        to_event({"id": "r", **request_}, bench.table.job, bench.performer.owner_of)
 
 
 # Coming back

@@ -34,8 +34,10 @@ def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf) -> tuple[str, 
         raise NotFound(f"there is no job {key}")
     match kind:
         case "run":
-            params = bind(job, request.get("params") or {})
-            asked = ManualRequest(id=identity, by=by, params=params, rerun_of=request.get("rerun_of"))
+            params, rerun_of = request.get("params") or {}, request.get("rerun_of")
+            if not isinstance(params, dict) or not isinstance(rerun_of, str | None):
+                raise WindmillError("params must be a mapping, and rerun_of the id of an execution")
+            asked = ManualRequest(id=identity, by=by, params=bind(job, params), rerun_of=rerun_of)
             return key, RunRequested(asked, wait=bool(request.get("wait")))
         case "pause":
             return key, PauseRequested(
@@ -57,6 +59,12 @@ def answer(request: str, *, execution: str = "", refused: str = "") -> Document:
 
 def _until(request: Document) -> datetime | None:
     try:
-        return from_text(request.get("until"))
+        until = from_text(request.get("until"))
     except (TypeError, ValueError):
-        raise WindmillError(f"pause until {request.get('until')}: not an instant") from None
+        until = None
+        understood = False
+    else:
+        understood = until is None or until.tzinfo is not None
+    if not understood:
+        raise WindmillError(f"pause until {request.get('until')}: not an instant with its offset from UTC")
+    return until

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,16 +14,22 @@ from windmill.core.state import JobState, absorb
 from windmill.core.triggers import trigger_for
 from windmill.scheduler.timers import Timer, Timers
 
+log = logging.getLogger("windmill.scheduler")
+
 
 @dataclass(slots=True)
 class Entry:
-    """One row. `away` until the job's definition was seen for the first time since the scheduler returned."""
+    """One row. `away` until the job's definition was seen for the first time since the scheduler returned.
+
+    `broken` after a defect of ours in a decision about it: it rests until its file changes, the others go on.
+    """
 
     state: JobState
     definition: Definition
     timer: Timer
     away: bool = True
     due: bool = False
+    broken: bool = False
 
 
 class Table:
@@ -73,7 +80,11 @@ class Table:
                 self._set(key, entry, absorb(entry.state, event.execution))
             return []
         entry.away = False
-        state, orders = decide(entry.definition, entry.state, event, now)
+        try:
+            state, orders = decide(entry.definition, entry.state, event, now)
+        except Exception:
+            self._defect(key, entry)
+            return []
         self._set(key, entry, state)
         return orders
 
@@ -91,7 +102,7 @@ class Table:
             definition = Definition(replace(job, retry=Retry()))
         else:
             definition = definition_of(job, entry.state.first_seen)
-        before, entry.definition = entry.definition, definition
+        before, entry.definition, entry.broken = entry.definition, definition, False
         return self.apply(key, Defined(before, returned=entry.away), now)
 
     def confirm(self, execution: Execution) -> None:
@@ -118,14 +129,24 @@ class Table:
     def _add(self, state: JobState) -> None:
         key = state.key
 
-        def when(_now: datetime) -> datetime | None:
-            entry = self._entries.get(key)
-            return None if entry is None or entry.due or entry.away else wakes_at(entry.definition, entry.state)
-
-        timer = self._timers.when(when)
+        timer = self._timers.when(lambda _now: self._wakes_at(key))
         timer.tag("slot")
         self._entries[key] = Entry(state, Definition(None), timer)
         timer.do(self._mark, key)
+
+    def _wakes_at(self, key: str) -> datetime | None:
+        entry = self._entries.get(key)
+        if entry is None or entry.due or entry.away or entry.broken:
+            return None
+        try:
+            return wakes_at(entry.definition, entry.state)
+        except Exception:
+            self._defect(key, entry)
+            return None
+
+    def _defect(self, key: str, entry: Entry) -> None:
+        log.error("deciding about %s failed", key, exc_info=True, extra={"event": "decision.failed", "job": key})
+        entry.broken = True
 
     def _mark(self, key: str) -> None:
         self._entries[key].due = True
