@@ -250,6 +250,13 @@ def test_a_hangup_reads_what_the_kernel_does_not_tell(live: Live, tmp_path: Path
     until(lambda: owner() == "after", timeout=15)
 
 
+def test_a_hangup_right_after_the_start_does_no_harm(live: Live) -> None:
+    for _ in range(3):
+        scheduler = live.up()
+        scheduler.send_signal(signal.SIGHUP)
+        assert live.terminate() == 0
+
+
 def test_the_runner_of_an_older_version_finishes_what_it_runs_beside_a_new_one(
     live: Live, gate: Gate, tmp_path: Path
 ) -> None:

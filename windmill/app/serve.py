@@ -62,8 +62,9 @@ class Scheduler:
             "started_at": started,
             "version": __version__,
         }
-        self._lock = HomeLock(home.state / "lock", holder=facts)
         self.inbox = Inbox()
+        self.inbox.receive_signals(*STOP_SIGNALS)  # who holds the home is not ended by a reload that comes early
+        self._lock = HomeLock(home.state / "lock", holder=facts)
         journal, boot_id, now_ms = home.state / "journal", BOOT_ID.read_text().strip(), _now_ms
         reader = Reader(journal)
         self._executor = LocalExecutor(home.state, version=__version__, now_ms=now_ms, boot_id=boot_id)
@@ -113,7 +114,6 @@ class Scheduler:
 
     def __enter__(self) -> Scheduler:
         self._recorder.start()
-        self.inbox.receive_signals(*STOP_SIGNALS)
         return self
 
     def __exit__(self, *_: object) -> None:
