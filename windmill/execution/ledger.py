@@ -40,12 +40,13 @@ class Ledger:
         self._written: list[tuple[Frame, Position]] = []  # not announced yet
         self._committed = 0.0
         self._dirty = False
+        self._ends = False  # among what was written
         self._stuck_until = 0.0
 
     @property
     def patience(self) -> float:
         """Seconds until `settle` has something to do."""
-        if self._written or self._entries:
+        if self._entries or self._ends:
             return WRITE_AGAIN
         return COMMIT_EVERY if self._dirty else math.inf
 
@@ -68,16 +69,19 @@ class Ledger:
         self._entries = [entry for entry in self._entries if entry[1] is not charge]
 
     def settle(self) -> None:
-        """Write; commit when something is to be announced or the last commit is 50 ms ago; announce."""
+        """Write; commit when an end is to be announced or the last commit is 50 ms ago; announce.
+
+        Records wait for company, so that a short execution costs one commit: nobody acts on a start.
+        """
         self._write()
-        if not self._written and not (self._dirty and time.monotonic() >= self._committed + COMMIT_EVERY):
+        if not self._ends and not (self._dirty and time.monotonic() >= self._committed + COMMIT_EVERY):
             return
         try:
             self._writer.commit()
         except OSError:
             return  # the next turn tries again; nothing is announced before
         self._committed = time.monotonic()
-        self._dirty = False
+        self._dirty = self._ends = False
         written, self._written = self._written, []
         for frame, position in written:
             self._announce(frame, position)
@@ -107,6 +111,7 @@ class Ledger:
         except OSError:
             return False
         self._dirty = True
+        self._ends = self._ends or any(kind is Kind.END for kind, _ in entries)
         self._written += placed(frames, self._writer.position)
         self._entries = [entry for entry in self._entries if entry not in entries]
         for _, charge in entries:
