@@ -67,7 +67,9 @@ def test_a_copied_cookie_does_not_draw_in_the_session_it_was_copied_to(request: 
     script = f"{SLEEP} & {tree.COOKIE}={cookie} {SLEEP} & exec {SLEEP}"
     with started(script, marker=False, cookie=False, name="terminal") as terminal:
         until(lambda: len(found(terminal)) == 3)
-        assert len(found(Subject("a" * 16, cookie))) == 1
+        copied = Subject("a" * 16, cookie)
+        until(lambda: found(copied))  # a shell about to become it has no cookie yet
+        assert len(found(copied)) == 1
 
 
 def test_another_cookie_that_begins_alike_is_another(request: pytest.FixtureRequest) -> None:
