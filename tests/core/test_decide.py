@@ -165,6 +165,13 @@ def test_a_clock_that_leaps_forward_gives_one_start_for_all_slots_in_between() -
     assert (len(world.starts), world.started[1].coalesced) == (2, 8)
 
 
+def test_slots_that_an_execution_overran_while_the_scheduler_was_away_are_skipped_as_if_it_had_been_there() -> None:
+    world = World(a_job(hourly(overrun=Overrun.SKIP)), takes=timedelta(minutes=90)).until(T0 + MINUTE)
+    world.restart(T0 + timedelta(minutes=90, seconds=20))
+    assert world.until(T0 + 3 * HOUR).starts == clock("00:00", "02:00")
+    assert world.reasons() == ["overrun"]
+
+
 # Retries
 
 
@@ -260,6 +267,23 @@ def test_a_paused_job_can_still_be_started_by_hand() -> None:
     world.pause()
     world.run()
     assert world.starts == clock("00:00", "00:30")
+
+
+def test_a_pause_leaves_a_manual_start_in_the_queue() -> None:
+    world = World(a_job())
+    world.capped = True
+    world.run()
+    world.pause()
+    world.uncap()
+    assert len(world.starts) == 1
+
+
+def test_a_pause_skips_a_slot_that_waits_in_the_queue() -> None:
+    world = World(a_job())
+    world.capped = True
+    world.until(T0)
+    world.pause()
+    assert world.reasons() == ["paused"]
 
 
 def test_stopping_a_queued_execution_ends_it_without_a_start() -> None:
@@ -425,6 +449,7 @@ def test_a_restart_or_reload_at_any_instant_changes_nothing(
 def test_thousands_of_slots_are_settled_in_pieces_and_all_counted(pieces: int) -> None:
     schedule = Schedule(interval=timedelta(seconds=1), start_at=T0, catch_up=CatchUp.LAST)
     world = World(a_job(schedule)).until(T0 + timedelta(seconds=1))
-    world.restart(T0 + timedelta(hours=2, seconds=pieces))
+    world.restart(T0 + timedelta(seconds=1 + pieces))
     world.until(world.now)
+    assert len(world.starts) == 2  # at T0, and once for everything that was missed
     assert all(len(records) == 1 for records in world.verdicts().values())

@@ -253,3 +253,13 @@ def test_whatever_was_acknowledged_survives_kill_9(path: Path) -> None:
             assert b"".join(block.data for block in store.output(identity(number))) == b"%d " % number * 4096
         check = store._connection.execute("PRAGMA integrity_check").fetchall()
     assert check == [("ok",)]
+
+
+def test_a_second_connection_of_a_process_takes_nothing_from_the_first(path: Path, writer: SqliteStore) -> None:
+    """POSIX locks belong to the process: closing any descriptor of the file would drop those of its connections."""
+    visit = "import sys, pathlib, windmill.store.sqlite as s; s.SqliteStore(pathlib.Path(sys.argv[1])).close()"
+    with closing(SqliteStore(path)):
+        subprocess.run([sys.executable, "-c", visit, str(path)], check=True, timeout=60)
+        writer.write(Batch(jobs=[{"id": "p/b"}]))
+        with closing(SqliteStore(path, readonly=True)) as reader:
+            assert [job["id"] for job in reader.jobs()] == ["p/b"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,10 +35,10 @@ def validate(session: Session, paths: tuple[Path, ...], form: str) -> int:
     """
     session.json = session.json or form == "json"
     catalog = session.catalog
-    wanted = {path.resolve() for path in paths}
+    wanted = {_real(path) for path in paths}
 
     def asked(file: str) -> bool:
-        place = (session.home.root / file).resolve()
+        place = _real(session.home.root / file)
         return not wanted or any(place.is_relative_to(path) for path in wanted)
 
     found = as_facts(problem for problem in catalog.problems if asked(problem.file))
@@ -87,3 +88,8 @@ def print_problems(found: list[Document]) -> None:
         problem = Problem(**facts)
         mark = "warning: " if problem.severity == "warning" else ""
         sys.stdout.write(clean_lines(f"{mark}{problem}") + "\n")
+
+
+def _real(path: Path) -> Path:
+    """Return where the path leads; unlike Path.resolve, also for links that lead in a circle."""
+    return Path(os.path.realpath(path))

@@ -57,7 +57,9 @@ def decide(definition: Definition, state: JobState, event: Event, now: datetime)
         case StopRequested():
             return _stop_requested(definition, state, event, now)
         case PauseRequested(request, pause):
-            state, orders = _give_up_queued(replace(state, paused=pause, retry=None), now, reason="paused")
+            state = replace(state, paused=pause, retry=None)
+            by_slot = state.open is not None and state.open.trigger in SCHEDULED
+            state, orders = _give_up_queued(state, now, reason="paused") if by_slot else (state, [])
             return state, [*orders, Answer(request)]
         case ResumeRequested(request):
             state, orders = advance(definition, _skipping(replace(state, paused=None), now, "paused"), now)
@@ -134,7 +136,7 @@ def _due(definition: Definition, state: JobState, now: datetime) -> list[datetim
     if first is None or first > now or definition.trigger is None:
         return []
     one_by_one = definition.job is not None and _replays(definition.job, state, first)
-    limit = 1 if one_by_one else PIECE
+    limit = 1 if one_by_one else PIECE + 1
     return slots(definition.trigger, after=state.covered, until=now, limit=limit)
 
 
@@ -147,12 +149,13 @@ def _replays(job: Job, state: JobState, slot: datetime) -> bool:
 
 def _settle(job: Job, state: JobState, due: list[datetime], now: datetime) -> Decision:
     """Settle slots that are due together: into the queued execution, or into a new one."""
+    due, more = due[:PIECE], len(due) > PIECE
     if state.open is not None:
         merged = with_slots(state.open, due)
         return replace(state, covered=due[-1], open=merged), [Record(merged)]
     if job.schedule is not None and job.schedule.end_at is not None and now > job.schedule.end_at:
         return replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason="window"))]
-    if len(due) == PIECE:  # more may follow: account for these and look again in the next turn
+    if more:  # account for these, and start with the last of those that follow, in the next turn
         return replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason="coalesced"))]
     caught = state.catch_up_until is not None and due[-1] <= state.catch_up_until
     execution = for_slots(job, due, now, cause=Cause.CATCH_UP if caught else Cause.SCHEDULE)
@@ -167,14 +170,20 @@ def _admit(state: JobState, execution: Execution) -> Decision:
 def _ended(definition: Definition, state: JobState, execution: Execution, now: datetime) -> Decision:
     if state.open is None or state.open.id != execution.id:
         return state, []
+    return advance(definition, _judged(definition, state, execution, now), now)
+
+
+def _judged(definition: Definition, state: JobState, ended: Execution, until: datetime) -> JobState:
+    """Return the state after the end of its execution: a retry it asks for, slots up to `until` it overran."""
     state, job = replace(state, open=None, ordered=False), definition.job
-    if job is not None and job.enabled and state.paused is None:
-        retry_at = retry_instant(job.retry, execution)
-        if retry_at is not None:
-            state = replace(state, retry=PendingRetry(at=retry_at, of=execution))
-        if job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
-            state = _skipping(state, now, "overrun")
-    return advance(definition, state, now)
+    if job is None or not job.enabled or state.paused is not None:
+        return state
+    retry_at = retry_instant(job.retry, ended)
+    if retry_at is not None:
+        state = replace(state, retry=PendingRetry(at=retry_at, of=ended))
+    if job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
+        state = _skipping(state, until, "overrun")
+    return state
 
 
 def _defined(definition: Definition, state: JobState, before: Definition, now: datetime) -> Decision:
@@ -182,12 +191,9 @@ def _defined(definition: Definition, state: JobState, before: Definition, now: d
     wanted = schedule_text(definition)
     if wanted == state.schedule and definition.job is not None and definition.job.enabled:
         return advance(definition, state, now)
-    orders: list[Order] = []
+    orders = list[Order]()
     if state.open is not None:  # slots of the old schedule that passed meanwhile had a claim; they get a verdict
-        state = _skipping(state, now, "rescheduled")
-        while state.skip_until is not None:
-            state, more = _skip_piece(before, state, now, now, reason="rescheduled")
-            orders += more
+        state, orders = _skip_all(before, _skipping(state, now, "rescheduled"), now)
     state = replace(state, schedule=wanted, covered=max(state.covered, now), skip_until=None, catch_up_until=None)
     if definition.job is None or not definition.job.enabled:
         reason = "removed" if definition.job is None else "disabled"
@@ -213,10 +219,10 @@ def _returned(definition: Definition, state: JobState, now: datetime) -> Decisio
     if schedule_text(definition) != state.schedule or job is None or not job.enabled:
         state, orders = _defined(definition, state, Definition(None), now)
     if state.open is not None and state.open.state in TERMINAL:
-        ended, state = state.open, replace(state, open=None)
-        retry_at = retry_instant(job.retry, ended) if job is not None and job.enabled else None
-        if retry_at is not None and state.paused is None:
-            state = replace(state, retry=PendingRetry(at=retry_at, of=ended))
+        ended = state.open
+        state = _judged(definition, state, ended, ended.ended_at or now)
+        state, more = _skip_all(definition, state, now)
+        orders += more
     if state.open is not None:
         return state, ([*orders, Admit(state.open)] if state.open.state is State.QUEUED else orders)
     if job is not None and job.schedule is not None and state.paused is None:
@@ -275,6 +281,15 @@ def _skip_piece(definition: Definition, state: JobState, until: datetime, now: d
             state, orders = replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason=reason))]
     if len(due) < PIECE:
         state = replace(state, skip_until=None, skip_reason="")
+    return state, orders
+
+
+def _skip_all(definition: Definition, state: JobState, now: datetime) -> Decision:
+    """Settle what is to be skipped without waiting for another turn; for spans that an execution bounds."""
+    orders: list[Order] = []
+    while state.skip_until is not None:
+        state, more = _skip_piece(definition, state, state.skip_until, now, reason=state.skip_reason)
+        orders += more
     return state, orders
 
 

@@ -97,4 +97,4 @@ def mark_frame(marks: Mapping[str, Position], at: int) -> Frame:
 
 
 def _json(document: Mapping[str, object]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()
+    return json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")

@@ -15,8 +15,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from windmill.core.errors import WindmillError
-from windmill.core.events import Answer
+from windmill.core.documents import Document
+from windmill.core.errors import Refused, WindmillError
+from windmill.core.events import Answer, RunRequested
 from windmill.core.model import Job
 from windmill.core.ports import Executor, ExecutorEventKind, Position
 from windmill.core.reconcile import diff
@@ -146,19 +147,26 @@ class Loop:
         self._loaded = True
         self._persist()
 
-    def _requested(self, requests: list[dict[str, object]], now: datetime) -> None:
+    def _requested(self, requests: list[Document], now: datetime) -> None:
         if not self._loaded:  # a job that was not read yet is not missing
             self._early += requests
             return
         for request in requests:
             try:
-                key, event = to_event(request, self._table.job, self._performer.owner_of)
+                self._request(request, now)
             except WindmillError as error:
                 self._performer.perform([Answer(str(request["id"]), refused=error.message)], now)
-                continue
-            self._performer.perform(self._table.apply(key, event, now), now)
-            self._report.job(self._table[key])
+            except Exception:
+                log.exception("a request was not understood", extra={"event": "request.failed"})
+                self._performer.perform([Answer(str(request["id"]), refused="the request was not understood")], now)
         self._persist()
+
+    def _request(self, request: Document, now: datetime) -> None:
+        key, event = to_event(request, self._table.job, self._performer.owner_of)
+        if self._draining and isinstance(event, RunRequested):
+            raise Refused("the scheduler is ending and starts nothing more")
+        self._performer.perform(self._table.apply(key, event, now), now)
+        self._report.job(self._table[key])
 
     def _signalled(self, number: int) -> None:
         if number == signal.SIGHUP:
@@ -181,8 +189,10 @@ class Loop:
 
     def idle(self) -> bool:
         """True when the jobs are known, and nothing is running, waiting or due."""
-        if not self._loaded or self._performer.running or self._draining:
+        if self._draining:
             return not self._performer.running
+        if not self._loaded or self._performer.running:
+            return False
         due = self._timers.get_next_run("slot")
         return not self._performer.waiting and (due is None or due > self._timers.now)
 

@@ -94,7 +94,7 @@ class Report:
         )
 
     def _tell(self, catalog: Catalog) -> None:
-        log.info("%d jobs, %d problems", len(catalog.jobs), len(catalog.problems), extra={"event": "catalog.read"})
+        log.info("jobs: %d, problems: %d", len(catalog.jobs), len(catalog.problems), extra={"event": "catalog.read"})
         for problem in catalog.problems[:100]:
             if problem not in self._told:
                 log.warning("%s", problem, extra={"event": "catalog.problem"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import datetime
+from typing import Any, Final
 
 from windmill.core.documents import Document, from_text
 from windmill.core.errors import NotFound, WindmillError
@@ -11,6 +13,9 @@ from windmill.core.events import Event, PauseRequested, ResumeRequested, RunRequ
 from windmill.core.model import Job
 from windmill.core.params import bind
 from windmill.core.state import ManualRequest, Pause
+
+PARAMS_MAX: Final = 64 << 10  # bytes of JSON; they travel in every record of the execution
+WORDS_MAX: Final = 1000  # characters of a note or a person's name
 
 JobOf = Callable[[str], Job | None]
 OwnerOf = Callable[[str], str | None]
@@ -21,7 +26,7 @@ def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf) -> tuple[str, 
 
     Raises WindmillError in words for a request that cannot be understood or names nothing.
     """
-    kind, identity, by = str(request.get("kind")), str(request["id"]), str(request.get("by", ""))
+    kind, identity, by = str(request.get("kind")), str(request["id"]), str(request.get("by", ""))[:WORDS_MAX]
     if kind == "stop":
         execution = str(request.get("execution", ""))
         owner = owner_of(execution)
@@ -37,16 +42,23 @@ def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf) -> tuple[str, 
             params, rerun_of = request.get("params") or {}, request.get("rerun_of")
             if not isinstance(params, dict) or not isinstance(rerun_of, str | None):
                 raise WindmillError("params must be a mapping, and rerun_of the id of an execution")
-            asked = ManualRequest(id=identity, by=by, params=bind(job, params), rerun_of=rerun_of)
+            asked = ManualRequest(id=identity, by=by, params=_bounded(bind(job, params)), rerun_of=rerun_of)
             return key, RunRequested(asked, wait=bool(request.get("wait")))
         case "pause":
             return key, PauseRequested(
-                identity, Pause(until=_until(request), by=by, note=str(request.get("note", "")))
+                identity, Pause(until=_until(request), by=by, note=str(request.get("note", ""))[:WORDS_MAX])
             )
         case "resume":
             return key, ResumeRequested(identity)
         case _:
             raise WindmillError(f'a request of kind "{kind}" is not known to this version')
+
+
+def _bounded(params: dict[str, Any]) -> dict[str, Any]:
+    size = len(json.dumps(params))
+    if size > PARAMS_MAX:
+        raise WindmillError(f"params take {size} bytes, and {PARAMS_MAX} are the limit", hint="pass a file's name")
+    return params
 
 
 def answer(request: str, *, execution: str = "", refused: str = "") -> Document:

@@ -164,7 +164,7 @@ class Shipper:
     def _fetch_requests(self, store: Store) -> bool:
         """Deliver new pending requests; True when one was answered here instead."""
         limit = _REQUESTS + len(self._delivered)
-        pending = store.pending_requests(limit=limit)
+        pending = [request for request in store.pending_requests(limit=limit) if "id" in request]
         fresh = [request for request in pending if request["id"] not in self._delivered]
         if len(pending) < limit:
             self._delivered &= {request["id"] for request in pending}

@@ -82,8 +82,8 @@ class Table:
         entry.away = False
         try:
             state, orders = decide(entry.definition, entry.state, event, now)
-        except Exception:
-            self._defect(key, entry)
+        except Exception as error:
+            self._defect(key, entry, error)
             return []
         self._set(key, entry, state)
         return orders
@@ -140,12 +140,12 @@ class Table:
             return None
         try:
             return wakes_at(entry.definition, entry.state)
-        except Exception:
-            self._defect(key, entry)
+        except Exception as error:
+            self._defect(key, entry, error)
             return None
 
-    def _defect(self, key: str, entry: Entry) -> None:
-        log.error("deciding about %s failed", key, exc_info=True, extra={"event": "decision.failed", "job": key})
+    def _defect(self, key: str, entry: Entry, error: Exception) -> None:
+        log.error("deciding about %s failed: %r", key, error, extra={"event": "decision.failed", "job": key})
         entry.broken = True
 
     def _mark(self, key: str) -> None:

@@ -104,8 +104,15 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
 
 
 def _create(path: Path) -> None:
+    """Make the file for its owner alone; one that exists must not be opened here.
+
+    Closing any descriptor of a file drops all POSIX locks the process holds on it, those of SQLite included:
+    https://www.sqlite.org/howtocorrupt.html, section 2.2.
+    """
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        return
     except OSError as error:
         raise Unavailable(
             f"the store cannot be opened ({path}): {error.strerror}",
