@@ -221,3 +221,10 @@ def test_job_names_complete(home: Path) -> None:
 def test_help_leads_with_examples(home: Path, verb: list[str]) -> None:
     shown = program(home, *verb).out
     assert 0 < shown.index("Examples:") < shown.index("Options")
+
+
+def test_validate_survives_a_link_that_leads_in_a_circle(home: Path) -> None:
+    (home / "jobs.d" / "loop.yaml").symlink_to(home / "jobs.d" / "loop.yaml")
+    outcome = program(home, "validate")
+    assert outcome.status == 3
+    assert "internal error" not in outcome.err

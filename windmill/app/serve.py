@@ -7,19 +7,19 @@ import os
 import signal
 import socket
 import sys
-import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
-from threading import Thread
+from threading import Event
 from typing import Final
 
 from windmill import __version__, log
 from windmill.app.home import Home
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import NotFound, Refused, Unavailable, WindmillError
-from windmill.core.model import TERMINAL, Catalog, Cause, State, execution_id
+from windmill.core.model import TERMINAL, Catalog, Cause, Job, State, execution_id
 from windmill.core.ports import Location, OutputBlock
 from windmill.execution.journal import Reader, Writer
 from windmill.execution.local import LocalExecutor
@@ -64,6 +64,7 @@ class Scheduler:
         }
         self.inbox = Inbox()
         self.inbox.receive_signals(*STOP_SIGNALS)  # who holds the home is not ended by a reload that comes early
+        self._keep_answers = alone
         self._lock = HomeLock(home.state / "lock", holder=facts)
         journal, boot_id, now_ms = home.state / "journal", BOOT_ID.read_text().strip(), _now_ms
         reader = Reader(journal)
@@ -75,7 +76,7 @@ class Scheduler:
             journal=reader,
             open_store=partial(home.store, readonly=False),
             cursors=journal,
-            deliver=lambda requests: self.inbox.put(Requested(requests)),
+            deliver=(lambda _: None) if alone else lambda requests: self.inbox.put(Requested(requests)),
             clock=clock.now,
         )
         timers = Timers(clock.now())
@@ -95,7 +96,7 @@ class Scheduler:
             environ=os.environ,
             max_running=home.settings.max_running,
         )
-        self.answers: list[Document] = []
+        self.answers: dict[str, Document] = {}  # alone: what came of requests, by their id
         facts |= {"id": "scheduler", "max_running": home.settings.max_running}
         self.loop = Loop(
             table=table,
@@ -125,7 +126,8 @@ class Scheduler:
 
     def _answers(self, answers: Iterable[Document]) -> None:
         answers = list(answers)
-        self.answers[:] = [*self.answers[-99:], *answers]
+        if self._keep_answers:
+            self.answers |= {answer["id"]: answer["answer"] for answer in answers}
         self._recorder.put(answers=answers)
 
 
@@ -175,43 +177,49 @@ def run_alone(home: Home, request: Document, on_output: Callable[[Sequence[Outpu
     if job is None:
         raise NotFound(f"there is no job {key}")
     identity = execution_id(key, cause=Cause.MANUAL, what=str(request["id"]))
-    with Scheduler(home, look=lambda: None, say=_say, alone=True) as scheduler:
-        follower = Thread(target=_follow, args=(home, identity, on_output), daemon=True)
-        follower.start()
-        scheduler.inbox.put(Located({job.project: home.projects.locate(job.project)}))
-        scheduler.inbox.put(Loaded(Catalog(jobs={key: job})))
-        scheduler.inbox.put(Requested([request]))
-        performer = scheduler.performer
-        scheduler.loop.run(until=lambda: bool(scheduler.answers) and performer.owner_of(identity) is None)
-    refused = scheduler.answers[0]["answer"].get("message") if scheduler.answers else "interrupted"
-    if refused:
-        raise Refused(f"{key} was not started: {refused}")
-    follower.join(SHIP_AT_EXIT)
-    store = home.store()
-    try:
+    over = Event()
+    with ThreadPoolExecutor(1) as pool:
+        following = pool.submit(_follow, home, identity, on_output, over)
+        try:
+            answer = _alone(home, job, request, identity)
+        finally:
+            over.set()
+        following.result()
+    if message := answer.get("message"):
+        raise Refused(f"{key} was not started: {message}")
+    with closing(home.store()) as store:
         ended = store.execution(identity)
-    finally:
-        store.close()
     if ended is None:
         raise WindmillError(f"execution {identity} is not in the store yet", hint="`windmill up` brings it there")
     return ended
 
 
-def _follow(home: Home, identity: str, on_output: Callable[[Sequence[OutputBlock]], None]) -> None:
-    """Hand on the execution's output until it has ended and all of it is out."""
-    store = home.store()
-    after = 0
-    while True:
-        known = store.execution(identity)
-        blocks = store.output(identity, after=after)
-        if blocks:
-            on_output(blocks)
-            after = blocks[-1].last
-        elif known is not None and State(known["state"]) in TERMINAL:
-            break
-        else:
-            time.sleep(0.05)
-    store.close()
+def _alone(home: Home, job: Job, request: Document, identity: str) -> Document:
+    """Serve this one request until its execution has ended, and return the answer to it."""
+    with Scheduler(home, look=lambda: None, say=_say, alone=True) as scheduler:
+        scheduler.inbox.put(Located({job.project: home.projects.locate(job.project)}))
+        scheduler.inbox.put(Loaded(Catalog(jobs={job.key: job})))
+        scheduler.inbox.put(Requested([request]))
+        answers, owner_of = scheduler.answers, scheduler.performer.owner_of
+        scheduler.loop.run(until=lambda: request["id"] in answers and owner_of(identity) is None)
+    return dict(scheduler.answers.get(request["id"], {"message": "interrupted"}))
+
+
+def _follow(home: Home, identity: str, on_output: Callable[[Sequence[OutputBlock]], None], over: Event) -> None:
+    """Hand on the execution's output until all of it is out: it has ended, or `over` says that nothing comes."""
+    with closing(home.store()) as store:
+        after = 0
+        while True:
+            known = store.execution(identity)
+            last = over.is_set() or (known is not None and State(known["state"]) in TERMINAL)
+            blocks = store.output(identity, after=after)
+            if blocks:
+                on_output(blocks)
+                after = blocks[-1].last
+            elif last:
+                return
+            else:
+                over.wait(0.05)
 
 
 def _say(text: str) -> None:

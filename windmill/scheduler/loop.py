@@ -105,7 +105,8 @@ class Loop:
                     self._performer.locations = locations
                 case Loaded(catalog):
                     self._define(catalog.jobs, now)
-                    self._report.catalog(catalog, now)
+                    if not self._alone:
+                        self._report.catalog(catalog, now)
                     early, self._early = self._early, []
                     self._requested(early, now)
                 case Requested(requests):
