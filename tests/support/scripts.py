@@ -21,6 +21,3 @@ class Gate:
 
     def open(self) -> None:
         self.path.touch()
-
-    def shut(self) -> None:
-        self.path.unlink()
