@@ -129,6 +129,17 @@ def test_catch_up_all_executes_every_missed_slot_in_order() -> None:
     assert [one.trigger for one in world.started[1:5]] == [Cause.CATCH_UP] * 4
 
 
+def test_catch_up_all_keeps_one_execution_a_slot_also_while_a_cap_holds_them() -> None:
+    world = World(a_job(hourly(catch_up=CatchUp.ALL))).until(T0 + 30 * MINUTE)
+    world.capped = True
+    world.restart(T0 + timedelta(hours=4, minutes=30))
+    for _ in range(5):
+        world.until(world.now + 2 * MINUTE)
+        world.uncap()
+        world.capped = True
+    assert [one.slot for one in world.started] == clock("00:00", "01:00", "02:00", "03:00", "04:00")
+
+
 def test_slots_older_than_the_catch_up_window_are_recorded_as_missed() -> None:
     schedule = hourly(catch_up=CatchUp.ALL, catch_up_window=timedelta(hours=2))
     world = World(a_job(schedule)).until(T0 + 30 * MINUTE)

@@ -46,7 +46,6 @@ def test_missed_slots_are_skipped_or_counted_as_the_job_asks(tmp_path: Path) -> 
     assert became["last"][0]["coalesced"] >= 15
 
 
-@pytest.mark.xfail(reason="slots due in the turn in which a caught-up slot is admitted are merged into it")
 def test_with_catch_up_all_every_missed_slot_has_an_execution_of_its_own_in_order(tmp_path: Path) -> None:
     caught = [one for one in after_a_downtime(tmp_path / "home", ["all"])["all"] if one["trigger"] == "catch_up"]
     assert len(caught) >= 4

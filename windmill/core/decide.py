@@ -30,13 +30,20 @@ from windmill.core.events import (
 )
 from windmill.core.executions import for_request, for_slots, next_attempt, retry_instant, skipped, with_slots
 from windmill.core.model import SCHEDULED, TERMINAL, CatchUp, Cause, Execution, Job, Overrun, State, execution_id
+from windmill.core.settling import (
+    PIECE,
+    Decision,
+    due_slots,
+    next_slot,
+    replays,
+    schedule_text,
+    skip_all,
+    skip_piece,
+    skipping,
+)
 from windmill.core.state import JobState, ManualRequest, PendingRetry
-from windmill.core.triggers import slots
 
 LATE: Final = timedelta(minutes=1)  # a slot this young when the scheduler returns is late, not missed
-PIECE: Final = 1000  # slots settled by one decision at most, so that no decision takes long
-
-Decision = tuple[JobState, list[Order]]
 
 
 def decide(definition: Definition, state: JobState, event: Event, now: datetime) -> Decision:
@@ -62,7 +69,7 @@ def decide(definition: Definition, state: JobState, event: Event, now: datetime)
             state, orders = _give_up_queued(state, now, reason="paused") if by_slot else (state, [])
             return state, [*orders, Answer(request)]
         case ResumeRequested(request):
-            state, orders = advance(definition, _skipping(replace(state, paused=None), now, "paused"), now)
+            state, orders = advance(definition, skipping(replace(state, paused=None), now, "paused"), now)
             return state, [*orders, Answer(request)]
         case _:
             assert_never(event)
@@ -72,7 +79,7 @@ def wakes_at(definition: Definition, state: JobState) -> datetime | None:
     """Return the instant at which the job is `Due`, or None while only another fact can move it."""
     if not _free(definition, state):
         return None
-    instants = [_next_slot(definition, state)]
+    instants = [next_slot(definition, state)]
     if state.retry is not None and state.open is None:
         instants.append(state.retry.at)
     return min(filter(None, instants), default=None)
@@ -85,7 +92,7 @@ def advance(definition: Definition, state: JobState, now: datetime) -> Decision:
         return state, []
     orders: list[Order] = []
     if state.skip_until is not None:
-        state, orders = _skip_piece(definition, state, state.skip_until, now, reason=state.skip_reason)
+        state, orders = skip_piece(definition, state, state.skip_until, now, reason=state.skip_reason)
         if state.skip_until is not None:
             return state, orders
     state, more = _begin(definition, job, state, now)
@@ -100,9 +107,9 @@ def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> 
     if state.paused is not None:
         until = state.paused.until
         if until is not None and until <= now:
-            return advance(definition, _skipping(replace(state, paused=None), until, "paused"), now)
-        return _skip_piece(definition, state, now, now, reason="paused")
-    due = _due(definition, state, now)
+            return advance(definition, skipping(replace(state, paused=None), until, "paused"), now)
+        return skip_piece(definition, state, now, now, reason="paused")
+    due = due_slots(definition, state, now)
     if due:
         return _settle(job, state, due, now)
     if state.retry is not None and state.open is None and state.retry.at <= now:
@@ -113,38 +120,16 @@ def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> 
 def _free(definition: Definition, state: JobState) -> bool:
     """True when slots of the job are to be settled now: it is wanted, and nothing of it runs or was ordered.
 
-    A scheduled execution that is held by a cap takes them in; a manual one or a retry lets them wait for its end.
+    A scheduled execution that is held by a cap takes them in; one that has its slot to itself (catch_up: all), a
+    manual one or a retry lets them wait for its end.
     """
     if definition.job is None or not definition.job.enabled:
         return False
     if state.open is None:
         return True
-    return state.open.state is State.QUEUED and not state.ordered and state.open.trigger in SCHEDULED
-
-
-def _next_slot(definition: Definition, state: JobState) -> datetime | None:
-    job, trigger = definition.job, definition.trigger
-    if job is None or job.schedule is None or trigger is None:
-        return None
-    if job.schedule.max_runs is not None and state.runs >= job.schedule.max_runs:
-        return None
-    return trigger.next_after(state.covered)
-
-
-def _due(definition: Definition, state: JobState, now: datetime) -> list[datetime]:
-    first = _next_slot(definition, state)
-    if first is None or first > now or definition.trigger is None:
-        return []
-    one_by_one = definition.job is not None and _replays(definition.job, state, first)
-    limit = 1 if one_by_one else PIECE + 1
-    return slots(definition.trigger, after=state.covered, until=now, limit=limit)
-
-
-def _replays(job: Job, state: JobState, slot: datetime) -> bool:
-    """True for a slot that catch_up: all wants to have an execution of its own."""
-    if job.schedule is None or job.schedule.catch_up is not CatchUp.ALL or state.open is not None:
+    if state.open.state is not State.QUEUED or state.ordered or state.open.trigger not in SCHEDULED:
         return False
-    return state.catch_up_until is not None and slot <= state.catch_up_until
+    return state.open.slot is None or not replays(definition.job, state, state.open.slot)
 
 
 def _settle(job: Job, state: JobState, due: list[datetime], now: datetime) -> Decision:
@@ -182,7 +167,7 @@ def _judged(definition: Definition, state: JobState, ended: Execution, until: da
     if retry_at is not None:
         state = replace(state, retry=PendingRetry(at=retry_at, of=ended))
     if job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
-        state = _skipping(state, until, "overrun")
+        state = skipping(state, until, "overrun")
     return state
 
 
@@ -193,7 +178,7 @@ def _defined(definition: Definition, state: JobState, before: Definition, now: d
         return advance(definition, state, now)
     orders = list[Order]()
     if state.open is not None:  # slots of the old schedule that passed meanwhile had a claim; they get a verdict
-        state, orders = _skip_all(before, _skipping(state, now, "rescheduled"), now)
+        state, orders = skip_all(before, skipping(state, now, "rescheduled"), now)
     state = replace(state, schedule=wanted, covered=max(state.covered, now), skip_until=None, catch_up_until=None)
     if definition.job is None or not definition.job.enabled:
         reason = "removed" if definition.job is None else "disabled"
@@ -221,16 +206,16 @@ def _returned(definition: Definition, state: JobState, now: datetime) -> Decisio
     if state.open is not None and state.open.state in TERMINAL:
         ended = state.open
         state = _judged(definition, state, ended, ended.ended_at or now)
-        state, more = _skip_all(definition, state, now)
+        state, more = skip_all(definition, state, now)
         orders += more
     if state.open is not None:
         return state, ([*orders, Admit(state.open)] if state.open.state is State.QUEUED else orders)
     if job is not None and job.schedule is not None and state.paused is None:
         schedule = job.schedule
         if schedule.catch_up is CatchUp.NONE:
-            state = _skipping(state, now - LATE, "missed")
+            state = skipping(state, now - LATE, "missed")
         else:
-            state = _skipping(state, now - schedule.catch_up_window, "missed")
+            state = skipping(state, now - schedule.catch_up_window, "missed")
             state = replace(state, catch_up_until=now - LATE)
     state, more = advance(definition, state, now)
     return state, [*orders, *more]
@@ -265,48 +250,3 @@ def _stop_requested(definition: Definition, state: JobState, asked: StopRequeste
     stopped = replace(state.open, state=State.STOPPED, reason=f"stopped: by {asked.by}", ended_at=now)
     state, orders = advance(definition, replace(state, open=None), now)
     return state, [Record(stopped), answer, *orders]
-
-
-def _skipping(state: JobState, until: datetime, reason: str) -> JobState:
-    return replace(state, skip_until=until, skip_reason=reason)
-
-
-def _skip_piece(definition: Definition, state: JobState, until: datetime, now: datetime, *, reason: str) -> Decision:
-    """Settle up to PIECE slots in (covered, until] as skipped; with none left, `skip_until` is over."""
-    job, orders = definition.job, list[Order]()
-    due: list[datetime] = []
-    if job is not None and definition.trigger is not None and _next_slot(definition, state) is not None:
-        due = slots(definition.trigger, after=state.covered, until=until, limit=PIECE)
-        if due:
-            state, orders = replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason=reason))]
-    if len(due) < PIECE:
-        state = replace(state, skip_until=None, skip_reason="")
-    return state, orders
-
-
-def _skip_all(definition: Definition, state: JobState, now: datetime) -> Decision:
-    """Settle what is to be skipped without waiting for another turn; for spans that an execution bounds."""
-    orders: list[Order] = []
-    while state.skip_until is not None:
-        state, more = _skip_piece(definition, state, state.skip_until, now, reason=state.skip_reason)
-        orders += more
-    return state, orders
-
-
-def schedule_text(definition: Definition) -> str:
-    """Return a text equal for equal schedules, "" for a job that has none, is disabled or gone."""
-    job = definition.job
-    if job is None or not job.enabled or job.schedule is None:
-        return ""
-    schedule = job.schedule
-    timing = (
-        schedule.interval,
-        schedule.cron,
-        schedule.at,
-        schedule.start_at,
-        schedule.end_at,
-        schedule.timezone,
-        schedule.spread,
-        sorted(schedule.skip_dates),
-    )
-    return repr(timing)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 from windmill.core.cron import matcher, parse_cron
@@ -21,6 +22,7 @@ _UNITS: Final = (
 )
 
 
+@lru_cache(maxsize=4096)
 def in_words(schedule: Schedule) -> str:
     """Return for example "every 1 h 30 min from 2026-01-01 00:00 America/Sao_Paulo, at most 100 times".
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
-from windmill.core.admit import admit
+from windmill.core.admit import Queue
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
 from windmill.core.events import Admit, Answer, Ended, Order, Record, Stop
@@ -39,8 +39,8 @@ class Performer:
         self._answers = answers
         self._environ = environ
         self._max_running = max_running
-        self._waiting: dict[str, str] = {}  # id of a queued execution -> key of its job
-        self._recorded: set[str] = set()  # of these, the ones written down as queued
+        self._queue = Queue()
+        self._fresh: list[str] = []  # ids queued since the last `admit`, not written down yet
         self.locations: Mapping[str, Location] = {}
         self.running: dict[str, str] = {}  # id of an ordered or running execution -> key of its job
         self.ordered: set[str] = set()  # of these, the ones started by this scheduler
@@ -51,12 +51,12 @@ class Performer:
 
     def owner_of(self, execution: str) -> str | None:
         """Return the key of the job whose open execution has this id."""
-        return self.running.get(execution) or self._waiting.get(execution)
+        return self.running.get(execution) or self._queue.job_of(execution)
 
     @property
     def waiting(self) -> list[Execution]:
         """The executions held by the cap, in no order."""
-        opened = (self._table[key].state.open for key in self._waiting.values())
+        opened = (self._table[key].state.open for key in self._queue.jobs())
         return [execution for execution in opened if execution is not None]
 
     def perform(self, orders: Iterable[Order], now: datetime) -> None:
@@ -66,10 +66,10 @@ class Performer:
                 case Record(execution):
                     self._ledger.record(execution, now)
                     if execution.state in TERMINAL:
-                        self._waiting.pop(execution.id, None)
-                        self._recorded.discard(execution.id)
+                        self._queue.discard(execution.id)
                 case Admit(execution):
-                    self._waiting[execution.id] = execution.job
+                    self._queue.add(execution)
+                    self._fresh.append(execution.id)
                 case Stop(execution_id, by):
                     self._executor.stop(execution_id, by=by)
                 case Answer(request, execution_id, refused):
@@ -77,15 +77,15 @@ class Performer:
 
     def admit(self, now: datetime) -> None:
         """Start what the cap allows, in order; write down what has to wait."""
-        if not self._waiting:
-            return
-        for execution in admit(self.waiting, running=len(self.running), max_running=self._max_running):
-            del self._waiting[execution.id]
-            self._recorded.discard(execution.id)
-            self._start(execution, now)
-        for execution in self.waiting:
-            if execution.id not in self._recorded:
-                self._recorded.add(execution.id)
+        for key in self._queue.take(self._max_running - len(self.running)):
+            execution = self._table[key].state.open
+            if execution is not None:
+                self._start(execution, now)
+        fresh, self._fresh = self._fresh, []
+        for identity in fresh:
+            waiting = self._queue.job_of(identity)
+            execution = self._table[waiting].state.open if waiting else None
+            if execution is not None:
                 self._ledger.record(execution, now)
 
     def ended(self, execution: Execution, now: datetime) -> None:
