@@ -12,7 +12,7 @@ from tests.support.waiting import until
 from windmill.core.documents import Document
 
 DOWN = 80.0  # seconds; slots older than a minute are missed
-pytestmark = pytest.mark.timeout(200)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(200)]
 
 
 def after_a_downtime(root: Path, choices: list[str]) -> dict[str, list[Document]]:
