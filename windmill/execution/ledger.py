@@ -113,7 +113,8 @@ class Ledger:
         self._dirty = True
         self._ends = self._ends or any(kind is Kind.END for kind, _ in entries)
         self._written += placed(frames, self._writer.position)
-        self._entries = [entry for entry in self._entries if entry not in entries]
+        kinds = {kind for kind, _ in entries}  # all there are, or the ends alone
+        self._entries = [entry for entry in self._entries if entry[0] not in kinds]
         for _, charge in entries:
             charge.written()
         return True

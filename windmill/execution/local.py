@@ -45,6 +45,7 @@ class LocalExecutor:
         self._ready = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # events are there without any socket
         self._epoll.register(self._ready, select.EPOLLIN)
         self._links: dict[int, Link] = {}  # by descriptor
+        self._blocked: set[int] = set()  # descriptors of runners that have not taken all of our orders
         self._current: Link | None = None  # takes starts
         self._orders: dict[str, list[Message]] = {}  # by execution, until it is known to be recorded
         self._events: list[ExecutorEvent] = []
@@ -103,8 +104,10 @@ class LocalExecutor:
     def flush(self) -> None:
         """Send what was ordered."""
         for fd, link in self._links.items():
-            done = link.channel.flush()
-            self._epoll.modify(fd, select.EPOLLIN if done else select.EPOLLIN | select.EPOLLOUT)
+            blocked = not link.channel.flush()
+            if blocked != (fd in self._blocked):
+                self._blocked ^= {fd}
+                self._epoll.modify(fd, select.EPOLLIN | (select.EPOLLOUT if blocked else 0))
 
     def events(self) -> Sequence[ExecutorEvent]:
         """Return what happened; never blocks. Without a runner another one is started, at growing intervals."""
@@ -152,6 +155,7 @@ class LocalExecutor:
 
     def _remove(self, link: Link) -> None:
         del self._links[link.channel.fileno()]
+        self._blocked.discard(link.channel.fileno())
         self._epoll.unregister(link.channel.fileno())
         link.channel.close()
 
