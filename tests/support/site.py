@@ -63,14 +63,14 @@ class Site:
         self.executor.flush()
         self.events += self.executor.events()
 
-    def until(self, condition: Callable[[], object], *, what: str = "") -> None:
+    def until(self, condition: Callable[[], object], *, timeout: float = 20.0, what: str = "") -> None:
         """Be the scheduler until the condition is met."""
 
         def met() -> object:
             self.drive()
             return condition()
 
-        until(met, what=what)
+        until(met, timeout=timeout, what=what)
 
     # Executions
 
@@ -105,9 +105,9 @@ class Site:
         """Start a script and return how it ended."""
         return self.end_of(self.start(script, **facts))
 
-    def end_of(self, execution: str) -> Execution:
+    def end_of(self, execution: str, *, timeout: float = 20.0) -> Execution:
         """Wait for the end of an execution and return it."""
-        self.until(lambda: self.ends(execution), what=f"the end of {execution}")
+        self.until(lambda: self.ends(execution), timeout=timeout, what=f"the end of {execution}")
         return self.ends(execution)[0]
 
     def ends(self, execution: str) -> list[Execution]:
