@@ -254,9 +254,13 @@ def test_what_jobs_wrote_and_how_they_ended_outlasts_a_store_that_is_away(live: 
         until(lambda: ends() >= before + 6)
         assert len(live.ended()) <= stored + 1  # one may have been on its way
     settle(live)
-    ended = {one["id"] for one in live.ended()}
-    assert ended == {line[1] for line in witnessed(live, "a")}
-    assert [identity for identity in ended if live.output(identity) != LINES] == []
+
+    def ended() -> set[str]:
+        return {one["id"] for one in live.ended()}
+
+    until(lambda: ended() >= {line[1] for line in witnessed(live, "a")}, timeout=60)  # the recorder backs off to 5 s
+    assert ended() == {line[1] for line in witnessed(live, "a")}
+    assert [identity for identity in ended() if live.output(identity) != LINES] == []
 
 
 BROKEN = {

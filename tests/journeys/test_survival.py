@@ -51,10 +51,11 @@ def witnessed(live: Live, word: str) -> Counter[str]:
 
 
 def settle(live: Live) -> None:
-    """Take the jobs away and wait until nothing is open any more."""
+    """Take the jobs away and wait until nothing is open any more and the store knows of everything that began."""
     for path in (live.root / "jobs.d").iterdir():
         path.unlink()
     until(lambda: not live.json("ps"), timeout=60)
+    until(lambda: {one["id"] for one in live.ended()} >= set(witnessed(live, "start")), timeout=60)
 
 
 @pytest.mark.timeout(280)
