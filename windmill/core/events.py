@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from windmill.core.model import Execution, Job
 from windmill.core.state import ManualRequest, Pause
@@ -111,4 +110,3 @@ class Answer:
 
 
 Order = Record | Admit | Stop | Answer
-Instant = datetime

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 from windmill.core.documents import Document
-from windmill.core.model import Execution, Job, State
+from windmill.core.model import Execution, State
 
 
 class Kind(IntEnum):
@@ -300,7 +300,3 @@ class Location:
     root: str
     revision: str | None
     python: str
-
-
-JobsByKey = Mapping[str, Job]
-JsonObject = Mapping[str, Any]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from windmill.core.model import Catalog
-from windmill.core.ports import JobsByKey
+from windmill.core.model import Catalog, Job
 
 FEWEST: Final = 2  # known jobs; of a single one, "more than half" is any removal
 
@@ -23,7 +23,7 @@ class Diff:
         return bool(self.added or self.changed or self.removed)
 
 
-def diff(current: JobsByKey, wanted: JobsByKey) -> Diff:
+def diff(current: Mapping[str, Job], wanted: Mapping[str, Job]) -> Diff:
     """Return what turns `current` into `wanted`. Equal digests mean nothing changed, wherever the file lies."""
     return Diff(
         added=tuple(sorted(wanted.keys() - current.keys())),
