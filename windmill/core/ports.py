@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from windmill.core.documents import Document
 from windmill.core.model import Execution, State
@@ -152,6 +152,9 @@ class Page:
     next: str | None = None
 
 
+COLLECTIONS: Final = ("executions", "output", "jobs", "status", "requests")
+
+
 class Store(Protocol):
     """What WindMill remembers. Two implementations over the same documents; every write is idempotent.
 
@@ -207,6 +210,26 @@ class Store(Protocol):
 
     def pending_requests(self, *, limit: int = 100) -> list[Document]:
         """Return pending requests, oldest first. Cheap when there are none."""
+
+    def expired(self, job: str, *, before: datetime | None, beyond: int | None, limit: int = 100) -> list[Document]:
+        """Return ended executions of the job that need not be kept, oldest first, `limit` at most.
+
+        These are the ones queued before `before`, and the ones beyond the newest `beyond` of their sort, where
+        those that ran and those that were skipped are two sorts. Never among them: the newest that succeeded and
+        the newest that failed, timed out or was lost.
+        """
+
+    def delete(self, executions: Sequence[str]) -> int:
+        """Delete these executions and their output, durably; return how many. Open ones stay."""
+
+    def dump(self, collection: str) -> Iterator[bytes]:
+        """Yield every document of one of COLLECTIONS as the BSON that MongoDB keeps, by `_id`."""
+
+    def load(self, collection: str, documents: Sequence[bytes]) -> int:
+        """Store dumped documents whose `_id` is not there yet; return how many those were. Durable on return.
+
+        Raises Refused for bytes that are no such document.
+        """
 
     def close(self) -> None:
         """Release the connection; the object is not used afterwards."""
