@@ -1,17 +1,17 @@
-"""The embedded database file: its tables, its version, and how a connection to it is opened."""
+"""The embedded database file: its tables, its upgrades, and how a connection to it is opened."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from windmill.core.errors import Refused, Unavailable
+from windmill.core.errors import Unavailable
+from windmill.store.version import missing
 
-VERSION: Final = 1
 BUSY_SECONDS: Final = 30
 _WAL_BYTES_KEPT: Final = 64 << 20
 
@@ -55,6 +55,10 @@ CREATE TABLE request (
 CREATE INDEX request_pending ON request (at, id) WHERE state = 'pending';
 """
 
+# A file's version (user_version) is how many of these it has taken. A step that was released never changes: a new
+# form of the data is one more step, so that a new file and an old one end up the same.
+STEPS: Final = (_TABLES,)
+
 _SENTENCES: Final = {
     sqlite3.SQLITE_FULL: ("the disk of the store is full", "free some space; everything waits in the journal"),
     sqlite3.SQLITE_BUSY: (f"the store was locked by another process for {BUSY_SECONDS} seconds", ""),
@@ -79,11 +83,11 @@ def answering(path: Path) -> Iterator[None]:
         raise Unavailable(f"{sentence} ({path})", hint=hint) from error
 
 
-def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
-    """Return a connection in autocommit mode to a file of this version's schema.
+def connect(path: Path, *, readonly: bool, steps: Sequence[str] = STEPS) -> sqlite3.Connection:
+    """Return a connection in autocommit mode to a file that has taken all `steps`.
 
-    A writer creates what is missing, with mode 0600. Raises Unavailable when the file is missing for a reader or
-    cannot be used, Refused when a newer WindMill wrote it.
+    A writer creates what is missing, with mode 0600, and upgrades what is older. Raises Unavailable when the file
+    cannot be used, or is missing or older for a reader; Refused when a newer WindMill wrote it.
     """
     if readonly and not path.exists():
         raise _nothing_yet(path)
@@ -96,7 +100,8 @@ def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
         )
     try:
         with answering(path):
-            _prepare(connection, path, readonly=readonly)
+            prepare = _check if readonly else _prepare
+            prepare(connection, path, steps)
     except BaseException:
         connection.close()
         raise
@@ -120,36 +125,43 @@ def _create(path: Path) -> None:
         ) from error
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
-    version = _version(connection, path)
-    if readonly:
-        if version == 0:
-            raise _nothing_yet(path)
-        return
+def _check(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:
+    version, left = _left(connection, path, steps)
+    if left:
+        raise _older(path, version) if version else _nothing_yet(path)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:
+    _, left = _left(connection, path, steps)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
-    if version == 0:
-        _create_tables(connection, path)
+    if left:
+        _upgrade(connection, path, steps)
 
 
-def _create_tables(connection: sqlite3.Connection, path: Path) -> None:
+def _upgrade(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:
+    """Take all steps that are left in one transaction; whatever fails, the file stays as it was."""
     connection.execute("BEGIN IMMEDIATE")
-    if _version(connection, path) == 0:  # another process may have been first
-        for statement in _TABLES.split(";"):
+    _, left = _left(connection, path, steps)  # another process may have been first
+    for step in left:
+        for statement in step.split(";"):
             connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute(f"PRAGMA user_version = {len(steps)}")
     connection.execute("COMMIT")
 
 
-def _version(connection: sqlite3.Connection, path: Path) -> int:
+def _left(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> tuple[int, Sequence[str]]:
+    """Return the file's version and the steps it has yet to take."""
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > VERSION:
-        raise Refused(
-            f"the store was written by a newer WindMill: schema {version}, this version reads {VERSION} ({path})",
-            hint="upgrade WindMill, or restore the store from before the upgrade",
-        )
-    return version
+    return version, missing(version, steps, where=str(path))
+
+
+def _older(path: Path, version: int) -> Unavailable:
+    return Unavailable(
+        f"the store is that of an older WindMill: schema {version} ({path})",
+        hint="windmill up upgrades it; restart the scheduler if one still runs",
+    )
 
 
 def _nothing_yet(path: Path) -> Unavailable:
