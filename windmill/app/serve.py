@@ -1,4 +1,4 @@
-"""Wires a scheduler for a home and runs it: `windmill up`, and `windmill run` where no scheduler is up."""
+"""Wires a scheduler for a home, and runs it: `windmill up`."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
-from threading import Event
 from typing import Final
 
 from windmill import __version__, log
 from windmill.app.home import Home
+from windmill.app.opening import open_store, try_store
 from windmill.core.documents import Document, to_text
-from windmill.core.errors import NotFound, Refused, Unavailable, WindmillError
-from windmill.core.model import TERMINAL, Catalog, Cause, Job, State, execution_id
-from windmill.core.ports import Location, OutputBlock
+from windmill.core.model import Catalog
+from windmill.core.ports import Location
 from windmill.execution.journal import Reader, Writer
 from windmill.execution.local import LocalExecutor
 from windmill.jobs.watcher import Watcher
@@ -45,36 +42,36 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 class Scheduler:
     """Everything of one scheduler's life, from the lock to letting go. Use as a context manager.
 
-    Raises Refused when another scheduler has the home or the store is not for this version. On leaving, running
-    executions go on with the runner.
+    Raises Refused when another scheduler has the home, or when the store answers and must not be used by us. On
+    leaving, running executions go on with the runner.
     """
 
     def __init__(
         self, home: Home, *, look: Callable[[], None], say: Callable[[str], None], alone: bool = False
     ) -> None:
         home.make_state()
-        with suppress(Unavailable):  # a store that is away is waited for; one that must not be used is an error
-            home.store(readonly=False).close()
-        started = to_text(clock.now())
         facts: Document = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
-            "started_at": started,
+            "home": str(home.root),
+            "started_at": to_text(clock.now()),
             "version": __version__,
         }
+        opened = partial(open_store, home, dict(facts))
+        self.store_away = try_store(opened)  # in words; the recorder goes on trying
         self.inbox = Inbox()
         self.inbox.receive_signals(*STOP_SIGNALS)  # who holds the home is not ended by a reload that comes early
         self._keep_answers = alone
         self._lock = HomeLock(home.state / "lock", holder=facts)
         journal, boot_id, now_ms = home.state / "journal", BOOT_ID.read_text().strip(), _now_ms
-        reader = Reader(journal)
+        self.journal = Reader(journal)
         self._executor = LocalExecutor(home.state, version=__version__, now_ms=now_ms, boot_id=boot_id)
         self._executor.attach()
-        recovered = recover(reader.newest(OWN_STREAM), reader)
+        recovered = recover(self.journal.newest(OWN_STREAM), self.journal)
         vanished = recovered.without_process(self._executor.running(), clock.now())
         self._recorder = Recorder(
-            journal=reader,
-            open_store=partial(home.store, readonly=False),
+            journal=self.journal,
+            open_store=opened,
             cursors=journal,
             deliver=(lambda _: None) if alone else lambda requests: self.inbox.put(Requested(requests)),
             clock=clock.now,
@@ -86,6 +83,7 @@ class Scheduler:
         )
         self._ledger.marks = recovered.marks
         self._ledger.open(lambda: [entry.state for entry in table], clock.now)
+        self.began = {**recovered.marks, OWN_STREAM: self._ledger.segment_start}  # what comes later is after these
         for execution in vanished:
             self._ledger.record(execution, clock.now())
         self.performer = Performer(
@@ -155,74 +153,21 @@ def serve(home: Home, *, once: bool = False, level: int = logging.INFO) -> int:
         unsettled=lambda: loader.unsettled,
         deliver=lambda catalog: scheduler.inbox.put(Loaded(catalog)),
     )
-    with Scheduler(home, look=watcher.look, say=_say) as scheduler:
-        _say(f"WindMill {__version__} serves {home.root}. Ctrl-C stops it.")
+    with Scheduler(home, look=watcher.look, say=say) as scheduler:
+        say(f"WindMill {__version__} serves {home.root}. Ctrl-C stops it.")
+        if scheduler.store_away:
+            say(f"The store is away ({scheduler.store_away}): jobs run, and all they write waits in the journal.")
         watcher.start()
         ending = scheduler.loop.run(until=scheduler.loop.idle if once else lambda: False)
         watcher.stop(LOOK_AT_EXIT)
     if ending is Ending.LEFT and scheduler.performer.running:
         running = len(scheduler.performer.running)
-        _say(f"Left {running} running execution(s) to the runner; `windmill up` takes them over.")
+        say(f"Left {running} running execution(s) to the runner; `windmill up` takes them over.")
     return 0
 
 
-def run_alone(home: Home, request: Document, on_output: Callable[[Sequence[OutputBlock]], None]) -> Document:
-    """Run one job to its end without a scheduler being up, with the same guarantees, and return its execution.
-
-    `request` is a run request that was not stored. `on_output` gets the output while it comes, on another thread.
-    Raises NotFound for an unknown job and Refused when the job cannot start now.
-    """
-    key = str(request["job"])
-    job = home.catalog().jobs.get(key)
-    if job is None:
-        raise NotFound(f"there is no job {key}")
-    identity = execution_id(key, cause=Cause.MANUAL, what=str(request["id"]))
-    over = Event()
-    with ThreadPoolExecutor(1) as pool:
-        following = pool.submit(_follow, home, identity, on_output, over)
-        try:
-            answer = _alone(home, job, request, identity)
-        finally:
-            over.set()
-        following.result()
-    if message := answer.get("message"):
-        raise Refused(f"{key} was not started: {message}")
-    with closing(home.store()) as store:
-        ended = store.execution(identity)
-    if ended is None:
-        raise WindmillError(f"execution {identity} is not in the store yet", hint="`windmill up` brings it there")
-    return ended
-
-
-def _alone(home: Home, job: Job, request: Document, identity: str) -> Document:
-    """Serve this one request until its execution has ended, and return the answer to it."""
-    with Scheduler(home, look=lambda: None, say=_say, alone=True) as scheduler:
-        scheduler.inbox.put(Located({job.project: home.projects.locate(job.project)}))
-        scheduler.inbox.put(Loaded(Catalog(jobs={job.key: job})))
-        scheduler.inbox.put(Requested([request]))
-        answers, owner_of = scheduler.answers, scheduler.performer.owner_of
-        scheduler.loop.run(until=lambda: request["id"] in answers and owner_of(identity) is None)
-    return dict(scheduler.answers.get(request["id"], {"message": "interrupted"}))
-
-
-def _follow(home: Home, identity: str, on_output: Callable[[Sequence[OutputBlock]], None], over: Event) -> None:
-    """Hand on the execution's output until all of it is out: it has ended, or `over` says that nothing comes."""
-    with closing(home.store()) as store:
-        after = 0
-        while True:
-            known = store.execution(identity)
-            last = over.is_set() or (known is not None and State(known["state"]) in TERMINAL)
-            blocks = store.output(identity, after=after)
-            if blocks:
-                on_output(blocks)
-                after = blocks[-1].last
-            elif last:
-                return
-            else:
-                over.wait(0.05)
-
-
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Tell the person who started this."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
 

@@ -52,7 +52,8 @@ def schedule_of(session: Session, job: Document) -> Schedule | None:
 
 def wanted_key(session: Session, name: str) -> str:
     """Return the key of the wanted job that `name` means. Raises NotFound or Refused in words."""
-    return job_key(name, [job["id"] for job in known_jobs(session)])
+    names = [job["id"] for job in known_jobs(session)] if session.scheduler_alive else session.catalog.jobs
+    return job_key(name, names)
 
 
 def recorded_key(session: Session, name: str) -> str:

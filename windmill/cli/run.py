@@ -90,7 +90,7 @@ def _start(session: Session, request: Document, *, detach: bool) -> int:
 
 
 def _run_alone(session: Session, request: Document, *, detach: bool) -> int:
-    from windmill.app.serve import run_alone
+    from windmill.app.alone import run_alone
 
     if detach:
         raise Refused("nothing would run it on: no scheduler is running", hint="windmill up, or leave out -d")

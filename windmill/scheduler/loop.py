@@ -85,7 +85,7 @@ class Loop:
             self.turn()
             finished = until() or (self._draining and self.idle())
         self._persist()
-        self._report.heartbeat()
+        self._report.heartbeat(left=True)
         return self._ending or Ending.FINISHED
 
     def turn(self) -> None:

@@ -51,8 +51,8 @@ class Report:
         self._told: frozenset[Problem] = frozenset()
         self.wake = outbox.wake
 
-    def heartbeat(self) -> None:
-        """Say that the scheduler lives, and how it is."""
+    def heartbeat(self, *, left: bool = False) -> None:
+        """Say that the scheduler lives, and how it is; `left` says that it ends with this."""
         waiting = [{"job": one.job, "since": to_text(one.slot or one.queued_at)} for one in self._performer.waiting]
         retries = [
             {"job": retry.of.job, "at": to_text(retry.at), "attempt": retry.of.attempt + 1, "of": retry.of.id}
@@ -65,6 +65,7 @@ class Report:
                     "id": "scheduler",
                     **self._facts,
                     "at": to_text(self._clock()),
+                    "left": left,
                     "running": len(self._performer.running),
                     "waiting": waiting[:100],
                     "retries": retries[:100],
