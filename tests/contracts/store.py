@@ -404,6 +404,142 @@ def test_an_answer_to_an_unknown_request_is_ignored(stores: Stores) -> None:
     assert store.request("a") is None
 
 
+# Retention
+
+
+def expendable(
+    executions: list[Document], job: str, *, before: datetime | None = None, beyond: int | None = None
+) -> list[str]:
+    """Return the ids of what need not be kept, oldest first, told in the plainest way."""
+    newest_first = sorted((one for one in executions if one["job"] == job), key=_place, reverse=True)
+    succeeded = [one for one in newest_first if one["state"] == "succeeded"]
+    failed = [one for one in newest_first if one["state"] in ("failed", "timed_out", "lost")]
+    still_open = [one for one in newest_first if one["state"] in ("queued", "running")]
+    stays = {one["id"] for one in (*succeeded[:1], *failed[:1], *still_open)}
+    gone = []
+    for skipped in (True, False):
+        sort = [one for one in newest_first if (one["state"] == "skipped") == skipped]
+        for rank, one in enumerate(sort):
+            old = before is not None and one["queued_at"] < str(to_text(before))
+            if (old or (beyond is not None and rank >= beyond)) and one["id"] not in stays:
+                gone.append(one)
+    return [one["id"] for one in sorted(gone, key=_place)]
+
+
+def expired(store: Store, job: str, *, limit: int, before: datetime | None, beyond: int | None) -> list[str]:
+    """Return the ids of what a store would let go, asked for piece by piece."""
+    found: list[Document] = []
+    while piece := store.expired(job, before=before, beyond=beyond, after=found[-1] if found else None, limit=limit):
+        assert len(piece) <= limit
+        found += piece
+    return [one["id"] for one in found]
+
+
+@pytest.mark.parametrize("job", ["p/j0", "q/j1", "p/none"])
+@pytest.mark.parametrize("limit", [1, 3, 100])
+@pytest.mark.parametrize(
+    ("before", "beyond"), [(None, None), (15, None), (None, 0), (None, 4), (8, 9), (22, 2), (99, 1)]
+)
+def test_what_expires_is_too_old_or_too_many_oldest_first(
+    stores: Stores, job: str, limit: int, before: int | None, beyond: int | None
+) -> None:
+    store = stores()
+    store.write(Batch(executions=MANY))
+    bound = None if before is None else START + timedelta(seconds=before)
+    wanted = expendable(MANY, job, before=bound, beyond=beyond)
+    assert expired(store, job, limit=limit, before=bound, beyond=beyond) == wanted
+
+
+def test_an_expired_execution_is_returned_as_any_other(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1, State.STOPPED)]))
+    assert store.expired("p/job", before=None, beyond=0) == [store.execution(identity(1))]
+
+
+def test_the_newest_success_and_the_newest_failure_of_each_job_never_expire(stores: Stores) -> None:
+    store = stores()
+    ended = [State.SUCCEEDED, State.FAILED, State.TIMED_OUT, State.LOST, State.STOPPED, State.SKIPPED]
+    store.write(Batch(executions=[document(number, state) for number, state in enumerate([*ended, *ended])]))
+    late = START + timedelta(days=9)
+    kept = {identity(6), identity(9)}  # the last success, and the last that was lost
+    wanted = [identity(number) for number in range(12) if identity(number) not in kept]
+    assert expired(store, "p/job", limit=100, before=late, beyond=0) == wanted
+
+
+def test_an_execution_expires_only_before_the_very_instant(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(number, State.STOPPED) for number in (1, 2, 3)]))
+    found = store.expired("p/job", before=START + timedelta(seconds=2), beyond=None)
+    assert [one["id"] for one in found] == [identity(1)]
+
+
+def test_deleting_takes_the_executions_with_their_output_and_nothing_else(stores: Stores) -> None:
+    store = stores()
+    store.write(
+        Batch(
+            executions=[document(number) for number in (1, 2, 3)],
+            output=[block(identity(number), first) for number in (1, 2, 3) for first in (1, 2)],
+            jobs=[{"id": "p/job"}],
+        )
+    )
+    assert store.delete([identity(1), identity(3), identity(99)]) == 2
+    assert listed(store, ExecutionFilter()) == [identity(2)]
+    assert [len(store.output(identity(number))) for number in (1, 2, 3)] == [0, 2, 0]
+    assert store.jobs() == [{"id": "p/job"}]
+
+
+def test_deleting_again_or_nothing_deletes_nothing(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1), document(2)]))
+    assert [store.delete(names) for names in ([], [identity(1)], [identity(1)])] == [0, 1, 0]
+    assert listed(store, ExecutionFilter()) == [identity(2)]
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING])
+def test_an_open_execution_is_not_deleted(stores: Stores, state: State) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(1, state)], output=[block(identity(1), 1)]))
+    assert store.delete([identity(1)]) == 0
+    assert (listed(store, ExecutionFilter()), store.last_sequence(identity(1))) == ([identity(1)], 1)
+
+
+def test_others_see_a_deletion_at_once(stores: Stores) -> None:
+    writer, reader = stores(), stores(readonly=True)
+    writer.write(Batch(executions=[document(1)]))
+    assert reader.execution(identity(1)) is not None
+    writer.delete([identity(1)])
+    assert reader.execution(identity(1)) is None
+
+
+_ONES = st.tuples(st.sampled_from(State), st.integers(0, 9), st.sampled_from(["p/a", "p/b"]))
+
+
+@given(
+    ones=st.lists(_ONES, max_size=30),
+    before=st.none() | st.integers(0, 10).map(lambda second: START + timedelta(seconds=second)),
+    beyond=st.none() | st.integers(0, 6),
+    limit=st.integers(1, 7),
+)
+@settings(max_examples=80, deadline=None)
+def test_deleting_what_expires_until_nothing_does_leaves_exactly_what_must_stay(
+    fresh: Fresh,
+    ones: list[tuple[State, int, str]],
+    before: datetime | None,
+    beyond: int | None,
+    limit: int,
+) -> None:
+    executions = [
+        document(number, state, job=job, queued_at=START + timedelta(seconds=second))
+        for number, (state, second, job) in enumerate(ones)
+    ]
+    gone = expendable(executions, "p/a", before=before, beyond=beyond)
+    with fresh() as store:
+        store.write(Batch(executions=executions))
+        while found := store.expired("p/a", before=before, beyond=beyond, limit=limit):
+            assert store.delete([one["id"] for one in found]) == len(found) <= limit
+        assert set(listed(store, ExecutionFilter())) == {one["id"] for one in executions} - set(gone)
+
+
 # Writing again
 
 

@@ -167,6 +167,9 @@ READS: list[Callable[[SqliteStore], object]] = [
     lambda store: store.executions(ExecutionFilter(states=frozenset({State.FAILED, State.LOST}), until=START)),
     lambda store: store.executions(ExecutionFilter(project="p", triggers=frozenset({"manual"}))),
     lambda store: store.executions(ExecutionFilter(since=START, until=START)),
+    lambda store: store.expired("p/a", before=START, beyond=9),
+    lambda store: store.expired("p/a", before=START, beyond=9, after=document(1)),
+    lambda store: store.delete([identity(1)]),
     lambda store: store.write(
         Batch(
             executions=[document(3)],

@@ -211,12 +211,21 @@ class Store(Protocol):
     def pending_requests(self, *, limit: int = 100) -> list[Document]:
         """Return pending requests, oldest first. Cheap when there are none."""
 
-    def expired(self, job: str, *, before: datetime | None, beyond: int | None, limit: int = 100) -> list[Document]:
-        """Return ended executions of the job that need not be kept, oldest first, `limit` at most.
+    def expired(
+        self,
+        job: str,
+        *,
+        before: datetime | None,
+        beyond: int | None,
+        after: Document | None = None,
+        limit: int = 100,
+    ) -> list[Document]:
+        """Return ended executions of the job that need not be kept, oldest first by (queued_at, id), `limit` at most.
 
         These are the ones queued before `before`, and the ones beyond the newest `beyond` of their sort, where
-        those that ran and those that were skipped are two sorts. Never among them: the newest that succeeded and
-        the newest that failed, timed out or was lost.
+        those that were skipped are one sort and all others, open ones included, are another. Never among them: the
+        newest that succeeded and the newest that failed, timed out or was lost. With `after`, the last document
+        of an earlier answer, only those that follow it.
         """
 
     def delete(self, executions: Sequence[str]) -> int:
@@ -318,8 +327,14 @@ class Projects(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Location:
-    """A project's code: absolute directory, revision (None for a plain directory), interpreter."""
+    """A project's code: absolute directory, revision (None for a plain directory), interpreter.
+
+    `author` and `subject` are those of the revision's commit; `env` are variables that every execution there gets.
+    """
 
     root: str
     revision: str | None
     python: str
+    author: str = ""
+    subject: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)

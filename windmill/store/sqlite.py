@@ -8,6 +8,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from windmill.core.documents import Document
 from windmill.core.errors import Refused
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
 from windmill.store.documents import decode, encode, milliseconds, returned, stored_execution, stored_request
+from windmill.store.expiry import find_expired
 from windmill.store.listing import cursor_after, select_page
 from windmill.store.schema import answering, connect
 
@@ -54,6 +56,8 @@ SELECT execution, first, last, stream, at, data FROM output WHERE execution = ?1
 _BLOCKS_BACKWARD: Final = """
 SELECT execution, first, last, stream, at, data FROM output WHERE execution = ? ORDER BY first DESC"""
 _LAST_SEQUENCE: Final = "SELECT last FROM output WHERE execution = ? ORDER BY first DESC LIMIT 1"
+_DELETE_EXECUTION: Final = "DELETE FROM execution WHERE id = ? AND state NOT IN ('queued', 'running')"
+_DELETE_OUTPUT: Final = "DELETE FROM output WHERE execution = ?"
 _PENDING: Final = """
 SELECT document FROM request INDEXED BY request_pending WHERE state = 'pending' ORDER BY at, id LIMIT ?"""
 
@@ -151,16 +155,40 @@ class SqliteStore:
         """Return pending requests, oldest first. One look into an index of pending requests only."""
         return self._documents(_PENDING, (limit,))
 
+    def expired(
+        self,
+        job: str,
+        *,
+        before: datetime | None,
+        beyond: int | None,
+        after: Document | None = None,
+        limit: int = 100,
+    ) -> list[Document]:
+        """Return ended executions of the job that need not be kept, oldest first, from `after` on."""
+        with self._transaction("BEGIN") as connection:
+            found = find_expired(connection, job, before=before, beyond=beyond, after=after, limit=limit)
+        return [returned(decode(blob)) for blob in found]
+
+    def delete(self, executions: Sequence[str]) -> int:
+        """Delete these executions and their output in one transaction; return how many. Open ones stay."""
+        count = 0
+        with self._transaction() as connection:
+            for execution in executions:
+                if connection.execute(_DELETE_EXECUTION, (execution,)).rowcount:
+                    connection.execute(_DELETE_OUTPUT, (execution,))
+                    count += 1
+        return count
+
     def close(self) -> None:
         """Release the connection; the object is not used afterwards."""
         with answering(self._path):
             self._connection.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self, begin: str = "BEGIN IMMEDIATE") -> Iterator[sqlite3.Connection]:
         connection = self._connection
         with answering(self._path):
-            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(begin)
             try:
                 yield connection
                 connection.execute("COMMIT")
