@@ -51,19 +51,19 @@ def test_a_missing_and_an_empty_file_are_all_defaults(tmp_path: Path) -> None:
 
 def test_every_key_is_read(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, FULL)
-    reports = settings.git_projects["reports"]
+    reports = settings.projects["reports"]
     assert (settings.timezone, settings.max_running) == ("America/Sao_Paulo", 4)
     assert settings.store_uri == f"mongodb://me:{PASSWORD}@db/windmill"
     assert (settings.dashboard_host, settings.dashboard_port) == ("0.0.0.0", 8000)
     assert (reports.ref, reports.path, reports.poll) == ("v1", "sub", timedelta(minutes=5))
-    assert reports.url == "https://git.example.com/acme/reports.git"
+    assert reports.git == "https://git.example.com/acme/reports.git"
     assert settings.groups == {"warehouse": 1}
     assert settings.channels == {"team": Channel(from_env="TEAM_CHANNEL_URL")}
     assert settings.defaults == {"timeout": "6h"}
 
 
 def test_sections_without_behaviour_are_named(tmp_path: Path) -> None:
-    assert settings_of(tmp_path, FULL).inactive == ("projects", "groups", "channels", "dashboard")
+    assert settings_of(tmp_path, FULL).inactive == ("groups", "channels", "dashboard")
 
 
 def test_variables_win_over_the_file(tmp_path: Path) -> None:
@@ -94,7 +94,9 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
         ("scheduler = 1", "scheduler is not valid (expected a mapping"),
         ("timezone = 'Mars/X'", 'unknown timezone "Mars/X"'),
         ("[dashboard]\nport = 65536", "dashboard.port is not valid (expected at most 65535"),
-        ("[projects.a]\nref = 'x'", "projects.a.git is missing"),
+        ("[projects.a]\nref = 'x'", "projects.a.ref needs git, the URL of the repository"),
+        ("[projects.a]\ngit = '/x'\nverify = {}", "projects.a.verify needs exactly one of allowed_signers, gpg_home"),
+        ("[projects.a]\ngit = '/x'\ntoken = {}", "projects.a.token needs exactly one of from_env, from_file"),
         ("[projects.'a b']\ngit = 'x'", "projects.a b is not valid"),
         ("[projects.a]\ngit = 'x'\npoll = 'soon'", "projects.a.poll is not valid (expected a duration"),
         ("[groups]\nwarehouse = 0", "groups.warehouse is not valid"),

@@ -8,17 +8,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from windmill.core.errors import WindmillError
+from windmill.core.paths import mistake_in
 from windmill.jobs.complaints import describe, dotted, expectation
 from windmill.jobs.fields import Name, PositiveDuration, Zone
 from windmill.jobs.spec import default_mistakes
 from windmill.jobs.words import nearest
+from windmill.projects.settings import ProjectSettings, SecretSource, Signers
 
 FILE: Final = "windmill.toml"
 MAX_BYTES: Final = 256 * 1024
@@ -30,26 +32,8 @@ _VARIABLES: Final = {
     "WINDMILL_DASHBOARD_PORT": ("dashboard", "port"),
 }
 _NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
-_WITHOUT_BEHAVIOUR: Final = ("projects", "groups", "channels", "dashboard")
+_WITHOUT_BEHAVIOUR: Final = ("groups", "channels", "dashboard")
 _ZONE_FILES: Final = "/zoneinfo/"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GitProject:
-    """A project that is pulled from a git repository."""
-
-    url: str = field(repr=False)
-    ref: str = "main"
-    path: str = ""
-    poll: timedelta = timedelta(seconds=60)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Channel:
-    """Where messages go; exactly one source of the URL is set."""
-
-    from_env: str | None = None
-    from_file: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +45,9 @@ class Settings:
     store_uri: str | None = field(default=None, repr=False)  # may hold a password
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = 5000
-    git_projects: Mapping[str, GitProject] = field(default_factory=dict)
+    projects: Mapping[str, ProjectSettings] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
-    channels: Mapping[str, Channel] = field(default_factory=dict)
+    channels: Mapping[str, SecretSource] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     inactive: tuple[str, ...] = ()
 
@@ -85,16 +69,27 @@ class _Dashboard(_Strict):
     port: int = Field(default=5000, ge=0, le=65_535)
 
 
-class _Git(_Strict):
-    git: Annotated[str, StringConstraints(min_length=1, max_length=4096)]
-    ref: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "main"
-    path: Annotated[str, StringConstraints(max_length=1024)] = ""
-    poll: PositiveDuration = timedelta(seconds=60)
-
-
 class _Source(_Strict):
     from_env: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
     from_file: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+
+
+class _Verify(_Strict):
+    mode: Literal["commit"] = "commit"
+    allowed_signers: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+    gpg_home: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+
+
+class _Project(_Strict):
+    git: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+    ref: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "main"
+    path: Annotated[str, StringConstraints(max_length=1024)] = ""
+    poll: PositiveDuration = timedelta(seconds=60)
+    token: _Source | None = None
+    webhook: _Source | None = None
+    verify: _Verify | None = None
+    python: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
+    source_builds: bool = False
 
 
 class _Channel(_Strict):
@@ -106,7 +101,7 @@ class _File(_Strict):
     scheduler: _Scheduler = Field(default_factory=_Scheduler)
     store: _Store = Field(default_factory=_Store)
     dashboard: _Dashboard = Field(default_factory=_Dashboard)
-    projects: dict[Name, _Git] = Field(default={})
+    projects: dict[Name, _Project] = Field(default={})
     groups: dict[Name, Annotated[int, Field(ge=1, le=10_000)]] = Field(default={})
     channels: dict[Name, _Channel] = Field(default={})
     defaults: dict[str, Any] = Field(default={})
@@ -116,7 +111,7 @@ _SECTIONS: Final[dict[str, type[_Strict]]] = {
     "scheduler": _Scheduler,
     "store": _Store,
     "dashboard": _Dashboard,
-    "projects": _Git,
+    "projects": _Project,
     "channels": _Channel,
 }
 
@@ -205,9 +200,34 @@ def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) 
         mistakes.append(
             f"{where}: unknown timezone {describe(parsed.timezone)}: write an IANA name, as Europe/Lisbon"
         )
-    for name, channel in parsed.channels.items():
-        if (channel.url.from_env is None) == (channel.url.from_file is None):
-            mistakes.append(f"{FILE}: channels.{name}.url needs exactly one of from_env, from_file")
+    secrets = {f"channels.{name}.url": channel.url for name, channel in parsed.channels.items()}
+    for name, project in parsed.projects.items():
+        secrets |= {f"projects.{name}.token": project.token} if project.token else {}
+        secrets |= {f"projects.{name}.webhook": project.webhook} if project.webhook else {}
+        mistakes += [f"{FILE}: projects.{name}.{mistake}" for mistake in _project_mistakes(project)]
+    for key, source in secrets.items():
+        if (source.from_env is None) == (source.from_file is None):
+            mistakes.append(f"{FILE}: {key} needs exactly one of from_env, from_file")
+    return mistakes
+
+
+def _project_mistakes(project: _Project) -> list[str]:
+    """Return what is wrong with one project, each beginning with its key; never with the URL."""
+    from windmill.projects.source import check_ref, check_url  # noqa: PLC0415 - most homes need neither
+
+    mistakes = []
+    if project.git is not None:
+        if wrong := check_url(project.git):
+            mistakes.append(f"git {wrong}")
+        if wrong := check_ref(project.ref):
+            mistakes.append(f"ref {wrong}")
+        if project.path and (wrong := mistake_in(project.path)):
+            mistakes.append(f"path {wrong}")
+    else:
+        only = {"ref", "path", "poll", "token", "webhook", "verify"} & project.model_fields_set
+        mistakes += [f"{key} needs git, the URL of the repository" for key in sorted(only)]
+    if (verify := project.verify) and (verify.allowed_signers is None) == (verify.gpg_home is None):
+        mistakes.append("verify needs exactly one of allowed_signers, gpg_home")
     return mistakes
 
 
@@ -218,14 +238,26 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
         store_uri=parsed.store.uri,
         dashboard_host=parsed.dashboard.host,
         dashboard_port=parsed.dashboard.port,
-        git_projects={
-            name: GitProject(url=git.git, ref=git.ref, path=git.path, poll=git.poll)
-            for name, git in parsed.projects.items()
-        },
+        projects={name: _project_settings(project) for name, project in parsed.projects.items()},
         groups=parsed.groups,
-        channels={name: Channel(**dict(channel.url)) for name, channel in parsed.channels.items()},
+        channels={name: SecretSource(**dict(channel.url)) for name, channel in parsed.channels.items()},
         defaults=parsed.defaults,
         inactive=tuple(name for name in _WITHOUT_BEHAVIOUR if data.get(name)),
+    )
+
+
+def _project_settings(project: _Project) -> ProjectSettings:
+    token, webhook, verify = project.token, project.webhook, project.verify
+    return ProjectSettings(
+        git=project.git,
+        ref=project.ref,
+        path=project.path,
+        poll=project.poll,
+        token=SecretSource(**dict(token)) if token else None,
+        webhook=SecretSource(**dict(webhook)) if webhook else None,
+        verify=Signers(allowed_signers=verify.allowed_signers, gpg_home=verify.gpg_home) if verify else None,
+        python=project.python,
+        source_builds=project.source_builds,
     )
 
 

@@ -44,6 +44,8 @@ def to_document(execution: Execution) -> Document:
         "attempt": execution.attempt,
         "retry_of": execution.retry_of,
         "revision": execution.revision,
+        "author": execution.author,
+        "subject": execution.subject,
         "job_digest": execution.job_digest,
         "params": dict(execution.params),
         "requested_by": execution.requested_by,

@@ -186,6 +186,8 @@ class Execution:
     attempt: int = 1
     retry_of: str | None = None
     revision: str | None = None
+    author: str = ""  # of the revision's commit
+    subject: str = ""  # likewise
     job_digest: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     requested_by: str = ""

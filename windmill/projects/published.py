@@ -1,4 +1,4 @@
-"""What of a project is live, what was tried last, and where each job file was last good: one JSON file per project."""
+"""What of a project is live, what was tried last, and where each job file was last good: a JSON file per project."""
 
 from __future__ import annotations
 

@@ -101,7 +101,12 @@ class Performer:
         job = self._table[key].definition.job
         try:
             location = self._location(job)
-            execution = replace(self._table.ordered(key), revision=location.revision)
+            execution = replace(
+                self._table.ordered(key),
+                revision=location.revision,
+                author=location.author,
+                subject=location.subject,
+            )
             plan = plan_for(job, execution, location, self._environ) if job else None
         except WindmillError as error:
             failed = replace(execution, state=State.FAILED, reason=f"not_started: {error.message}", ended_at=now)
@@ -116,7 +121,7 @@ class Performer:
     def _location(self, job: Job | None) -> Location:
         if job is None:
             raise WindmillError("the job's file is gone")
-        location = self.locations.get(job.project)
+        location = self.locations.get(job.key) or self.locations.get(job.project)
         if location is None:
             raise WindmillError(
                 f'there is no project "{job.project}" under projects/', hint="create it, or mend `project` in the job"

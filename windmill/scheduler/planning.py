@@ -41,7 +41,7 @@ def plan_for(job: Job, execution: Execution, location: Location, environ: Mappin
         python=location.python,
         args=tuple(fill(argument) for argument in job.args),
         working_dir=job.working_dir,
-        env={name: fill(value) for name, value in job.env.items()} | secrets,
+        env={name: fill(value) for name, value in job.env.items()} | dict(location.env) | secrets,
         env_files=tuple(str(root / name) for name in job.env_file),
         secret_names=tuple(secret.name for secret in job.secrets),
         secret_files=secret_files,
