@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Protocol
 
+import bson
 import pytest
+from bson.codec_options import CodecOptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,7 +23,7 @@ from tests.support.executions import START, document, identity
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import Refused
 from windmill.core.model import TERMINAL, State
-from windmill.core.ports import Batch, Drop, ExecutionFilter, OutputBlock, Page, Store
+from windmill.core.ports import COLLECTIONS, Batch, Drop, ExecutionFilter, OutputBlock, Page, Store
 
 DERIVED = {"project", "name", "day", "duration_ms"}
 
@@ -613,3 +615,184 @@ def test_starting_over_at_any_point_ends_the_same(fresh: Fresh, batches: list[Ba
         for batch in batches:
             stuttering.write(batch)
         assert everything(stuttering) == everything(straight)
+
+
+# Moving
+
+
+def odd_things() -> Batch:
+    """Return one of everything that is hard to carry: every state, binary output, odd keys and values."""
+    params = {"a.b": 1, "$c": [2**40, 2.5, None, True, "\0 é 😀"], "": {"_id": 1, "id": 2}}
+    executions = [document(number, state, params=params) for number, state in enumerate(State)]
+    output = [
+        block(one["id"], first, bytes(range(256)) * 9, last=first + 5, stream=1 + number % 2)
+        for number, one in enumerate(executions)
+        for first in (1, 7, 1000)
+    ]
+    return Batch(
+        executions=executions,
+        output=[*output, block(identity(99), 1, b"")],
+        jobs=[{"spec": {"env": {"A.B": "$1"}}, "id": "p/z"}, {"id": "p/a", "deleted": True}],
+        status={"scheduler": {"pid": 1, "id": "scheduler"}, "catalog": {"problems": [{"line": 3}], "name": "x"}},
+        answers=[answer("a"), answer("b", "refused")],
+    )
+
+
+def fill(store: Store) -> None:
+    """Write odd things, and requests in every state."""
+    for at, name in enumerate("cab"):
+        store.add_request(request(name, at=at))
+    store.write(odd_things())
+
+
+def dumps(store: Store) -> dict[str, list[bytes]]:
+    return {collection: list(store.dump(collection)) for collection in COLLECTIONS}
+
+
+def load(store: Store, dumped: dict[str, list[bytes]]) -> dict[str, int]:
+    return {collection: store.load(collection, documents) for collection, documents in dumped.items()}
+
+
+def key(blob: bytes) -> str:
+    """Return the `_id` of a dumped document."""
+    return str(bson.decode(blob)["_id"])
+
+
+def test_a_dump_is_in_order_of_the_key_that_comes_first_in_every_document(stores: Stores) -> None:
+    store = stores()
+    fill(store)
+    for collection, documents in dumps(store).items():
+        keys = [key(blob) for blob in documents]
+        assert keys == sorted(keys), collection
+        assert all(next(iter(bson.decode(blob))) == "_id" for blob in documents)
+
+
+def test_a_dump_has_the_keys_and_fields_that_mongodb_keeps(stores: Stores) -> None:
+    store = stores()
+    one = block(identity(1), 7, bytes(range(256)), last=9)
+    store.write(Batch(executions=[document(1)], output=[one], jobs=[{"id": "p/z", "n": 1}], status={"catalog": {}}))
+    store.add_request(request("a"))
+    codec: CodecOptions[Document] = CodecOptions(tz_aware=True)
+    found = {name: bson.decode(blobs[0], codec) for name, blobs in dumps(store).items()}
+    assert found["output"] == {"_id": f"{identity(1)}:000000000007", **one._asdict()}
+    assert found["executions"]["_id"] == identity(1)
+    assert found["executions"]["queued_at"] == START + timedelta(seconds=1)
+    assert set(found["executions"]) == {"_id", *document(1), *DERIVED} - {"id"}
+    assert found["jobs"] == {"_id": "p/z", "n": 1}
+    assert found["status"] == {"_id": "catalog"}
+    assert (found["requests"].get("id"), found["requests"]["_id"], found["requests"]["at"]) == (None, "a", START)
+
+
+def test_what_was_dumped_is_the_same_after_loading_byte_for_byte(stores: Stores, fresh: Fresh) -> None:
+    store = stores()
+    fill(store)
+    dumped = dumps(store)
+    with fresh() as other:
+        assert load(other, dumped) == {collection: len(documents) for collection, documents in dumped.items()}
+        assert dumps(other) == dumped
+
+
+def test_a_loaded_store_shows_what_the_dumped_one_showed(stores: Stores, fresh: Fresh) -> None:
+    store = stores()
+    fill(store)
+    with fresh() as other:
+        load(other, dumps(store))
+        assert everything(other) == everything(store)
+        failed = ExecutionFilter(project="p", states=frozenset({State.FAILED}), triggers=frozenset({"schedule"}))
+        assert listed(other, failed) == listed(store, failed) != []
+
+
+def test_loading_twice_adds_nothing(stores: Stores, fresh: Fresh) -> None:
+    store = stores()
+    fill(store)
+    dumped = dumps(store)
+    with fresh() as other:
+        load(other, dumped)
+        assert load(other, dumped) == dict.fromkeys(COLLECTIONS, 0)
+        assert dumps(other) == dumped
+
+
+def test_loading_leaves_what_is_there(stores: Stores, fresh: Fresh) -> None:
+    with fresh() as other:
+        other.write(Batch(executions=[document(1, State.RUNNING)], jobs=[{"id": "p/a", "n": 1}]))
+        dumped = dumps(other)
+    store = stores()
+    store.write(Batch(executions=[document(1, State.FAILED)], jobs=[{"id": "p/a", "n": 2}]))
+    assert load(store, dumped) == dict.fromkeys(COLLECTIONS, 0)
+    assert plain(store.execution(identity(1)))["state"] == "failed"
+    assert store.jobs() == [{"id": "p/a", "n": 2}]
+
+
+def test_the_same_document_twice_in_one_load_is_one(stores: Stores, fresh: Fresh) -> None:
+    with fresh() as other:
+        fill(other)
+        blob = next(iter(other.dump("executions")))
+    assert stores().load("executions", [blob, blob]) == 1
+
+
+def test_a_loaded_execution_goes_on_as_a_written_one_does(stores: Stores, fresh: Fresh) -> None:
+    with fresh() as other:
+        other.write(Batch(executions=[document(1, State.RUNNING)]))
+        dumped = dumps(other)
+    store = stores()
+    load(store, dumped)
+    store.write(Batch(executions=[document(1, State.SUCCEEDED)]))
+    assert store.open_executions() == []
+
+
+def test_an_empty_store_dumps_nothing(stores: Stores) -> None:
+    assert dumps(stores()) == {collection: [] for collection in COLLECTIONS}
+
+
+def test_loading_nothing_adds_nothing(stores: Stores) -> None:
+    assert [stores().load(collection, []) for collection in COLLECTIONS] == [0] * len(COLLECTIONS)
+
+
+INSTANT = datetime(2026, 1, 1, tzinfo=UTC)
+EXECUTION = {
+    "_id": identity(1), "job": "p/job", "project": "p", "state": "failed", "trigger": "manual", "queued_at": INSTANT
+}  # fmt: skip
+BLOCK = {"_id": f"{identity(1)}:000000000001", **block(identity(1), 1)._asdict()}
+FOREIGN = [
+    ("jobs", b""),
+    ("jobs", b"no bson at all"),
+    ("jobs", bson.encode({"_id": "p/a"})[:-1]),
+    ("jobs", bson.encode({"_id": "p/a"}) + b"\0"),
+    ("jobs", bson.encode({"id": "p/a"})),
+    ("jobs", bson.encode({"_id": 1})),
+    ("status", bson.encode({"name": "scheduler"})),
+    ("requests", bson.encode({"_id": "a", "state": "pending", "at": "2026-01-01T00:00:00.000Z"})),
+    ("executions", bson.encode(EXECUTION | {"_id": "../../etc"})),
+    ("executions", bson.encode(EXECUTION | {"state": "happy"})),
+    ("executions", bson.encode(EXECUTION | {"queued_at": "2026-01-01T00:00:00.000Z"})),
+    ("executions", bson.encode(EXECUTION | {"project": "q"})),
+    ("executions", bson.encode({name: value for name, value in EXECUTION.items() if name != "job"})),
+    ("output", bson.encode(BLOCK | {"data": "text"})),
+    ("output", bson.encode(BLOCK | {"first": 2})),
+    ("output", bson.encode(BLOCK | {"_id": "no id:000000000001", "execution": "no id"})),
+    ("output", bson.encode(EXECUTION)),
+]
+
+
+@pytest.mark.parametrize(("collection", "blob"), FOREIGN)
+def test_bytes_that_are_no_such_document_are_refused_and_nothing_of_the_call_is_stored(
+    stores: Stores, fresh: Fresh, collection: str, blob: bytes
+) -> None:
+    with fresh() as other:
+        fill(other)
+        good = list(other.dump(collection))
+    store = stores()
+    with pytest.raises(Refused, match=f"no document of {collection}"):
+        store.load(collection, [*good, blob])
+    assert list(store.dump(collection)) == []
+
+
+def test_a_dump_shows_one_moment_while_others_write(stores: Stores) -> None:
+    store, writer = stores(), stores()
+    store.write(Batch(executions=MANY))
+    seen = store.dump("executions")
+    keys = [key(next(seen))]
+    writer.write(Batch(executions=[document(number, State.SUCCEEDED) for number in range(1000, 1010)]))
+    store.write(Batch(executions=[document(1010)]))
+    keys += [key(blob) for blob in seen]
+    assert sorted(keys) == sorted(one["id"] for one in MANY)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from typing import Any, Final
 from windmill.core.documents import Document
 from windmill.core.errors import Refused
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
+from windmill.store import sqlite_dump
 from windmill.store.documents import decode, encode, milliseconds, returned, stored_execution, stored_request
 from windmill.store.expiry import find_expired
 from windmill.store.listing import cursor_after, select_page
@@ -178,6 +179,17 @@ class SqliteStore:
                     connection.execute(_DELETE_OUTPUT, (execution,))
                     count += 1
         return count
+
+    def dump(self, collection: str) -> Iterator[bytes]:
+        """Yield the collection as BSON in the form MongoDB keeps it, by `_id`; writes meanwhile are not seen."""
+        with answering(self._path), closing(connect(self._path, readonly=True)) as connection:
+            yield from sqlite_dump.dump(connection, collection)
+
+    def load(self, collection: str, documents: Sequence[bytes]) -> int:
+        """Store dumped documents whose `_id` is not there yet, in one transaction; return how many those were."""
+        rows = sqlite_dump.rows(collection, documents)
+        with self._transaction() as connection:
+            return sqlite_dump.insert(connection, collection, rows)
 
     def close(self) -> None:
         """Release the connection; the object is not used afterwards."""
