@@ -166,9 +166,9 @@ def test_validation_speaks_json(home: Path) -> None:
 
 
 def test_keys_that_do_not_act_yet_are_named_and_no_problem(home: Path) -> None:
-    add(home, "keeps", "entry_point: hello.py\nkeep: {days: 9}\n")
+    add(home, "late", "entry_point: hello.py\nexpect: {max_age: 9d}\n")
     outcome = windmill(home, "validate")
-    assert (outcome.status, "p/keeps: not active yet: keep" in outcome.err) == (0, True)
+    assert (outcome.status, "p/late: not active yet: expect" in outcome.err) == (0, True)
 
 
 def test_problems_are_those_the_scheduler_sees(home: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import CatchUp, Job, Overrun
+from windmill.core.model import CatchUp, Job, Keep, Overrun
 from windmill.jobs.spec import INACTIVE, job_from_document, read
 
 FULL = """
@@ -91,6 +91,7 @@ def test_every_key_of_the_reference_is_read(project: Path) -> None:
     assert (job.timeout, job.kill_grace) == (timedelta(hours=2), timedelta(seconds=5))
     assert (job.retry.limit, job.retry.exit_codes) == (2, (3,))
     assert (job.limits.memory, job.output_max) == (2 << 30, 1_000_000)
+    assert job.keep == Keep(days=90, runs=1000)
     assert (job.terminal, job.enabled, job.success_exit_codes) == (True, False, (0, 4))
     assert job.secrets[0].from_env == "SALES_DB_URL"
     assert job.params[0].enum == ("BR", "PT")
@@ -111,6 +112,29 @@ def test_defaults_of_the_model_and_of_the_file_are_the_same(project: Path) -> No
         for field in dataclasses.fields(thing):  # type: ignore[arg-type]  # the schedule is not None here
             if field.name not in {"document", "schedule", "interval"} and field.default is not dataclasses.MISSING:
                 assert getattr(thing, field.name) == field.default, field.name
+
+
+@pytest.mark.parametrize(
+    ("written", "default", "keep"),
+    [
+        ("", {}, Keep(days=90, runs=None)),
+        ("keep: {}", {}, Keep(days=90, runs=None)),
+        ("keep: {runs: 5}", {}, Keep(days=90, runs=5)),
+        ("keep: {days: forever}", {"days": 30, "runs": 9}, Keep(days=None, runs=9)),
+        ("keep: {runs: null}", {"days": 30, "runs": 9}, Keep(days=30, runs=None)),
+        ("", {"days": "forever"}, Keep(days=None, runs=None)),
+    ],
+)
+def test_what_a_job_does_not_say_about_keeping_the_defaults_do(
+    project: Path, written: str, default: dict[str, Any], keep: Keep
+) -> None:
+    assert job_of(f"entry_point: a.py\n{written}", project, defaults={"keep": default}).keep == keep
+
+
+@pytest.mark.parametrize("days", ["0", "-1", "1.5", "true", "null", "36501", "for ever", '"90"', "[1]"])
+def test_days_to_keep_are_a_number_or_forever(project: Path, days: str) -> None:
+    problem = problem_of(f"entry_point: a.py\nkeep: {{days: {days}}}", project)
+    assert problem.expected == "a number of days from 1 to 36500, or forever"
 
 
 def test_a_plain_string_as_schedule_is_cron(project: Path) -> None:

@@ -48,6 +48,7 @@ def a_job(**changes: Any) -> Document:
         "file": "jobs.d/hello.yaml",
         "line": 1,
         "digest": "d",
+        "keep": {"days": 90, "runs": None},
         "inactive": [],
         "stale": False,
         "deleted": False,

@@ -23,6 +23,7 @@ def definition(job: Job, *, stale: bool) -> Document:
         "file": job.file,
         "line": job.line,
         "digest": job.digest,
+        "keep": {"days": job.keep.days, "runs": job.keep.runs},
         "inactive": list(job.inactive),
         "stale": stale,
         "deleted": False,

@@ -114,6 +114,14 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How long ended executions stay; None means no limit. What stays in any case: see `ports.Store.expired`."""
+
+    days: int | None = 90
+    runs: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One YAML document, checked and complete: what to run and when."""
 
@@ -136,6 +144,7 @@ class Job:
     success_exit_codes: tuple[int, ...] = (0,)
     limits: Limits = Limits()
     output_max: int = 10 * 1024 * 1024  # bytes kept per execution, half head and half tail
+    keep: Keep = Keep()
     terminal: bool = False
     enabled: bool = True
     description: str = ""

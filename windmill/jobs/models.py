@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
-from windmill.core.model import CatchUp, Overrun
+from windmill.core.model import CatchUp, Keep, Overrun
 from windmill.jobs.fields import (
     Day,
     Duration,
@@ -22,6 +22,9 @@ from windmill.jobs.fields import (
 
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
+FOREVER: Final = "forever"
+MAX_DAYS: Final = 36_500
+MAX_RUNS: Final = 10_000_000
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
@@ -39,6 +42,14 @@ def _percentage(value: Any) -> float:
     raise mistake('a percentage such as "50%"')
 
 
+def _days(value: Any) -> int | None:
+    if value == FOREVER:
+        return None
+    if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= MAX_DAYS:
+        return value
+    raise mistake(f"a number of days from 1 to {MAX_DAYS}, or {FOREVER}")
+
+
 def _schedule(value: Any) -> Any:
     return {"cron": value} if isinstance(value, str) else value
 
@@ -47,6 +58,11 @@ Scalar = Annotated[
     str | int | float | bool,
     PlainValidator(_scalar),
     WithJsonSchema({"type": ["string", "integer", "number", "boolean"]}),
+]
+Days = Annotated[
+    int | None,
+    PlainValidator(_days),
+    WithJsonSchema({"anyOf": [{"type": "integer", "minimum": 1, "maximum": MAX_DAYS}, {"const": FOREVER}]}),
 ]
 Percentage = Annotated[float, PlainValidator(_percentage), WithJsonSchema({"type": "string", "pattern": "^[0-9]+%$"})]
 
@@ -144,8 +160,10 @@ class AfterKeys(Strict):
 class KeepKeys(Strict):
     """How long executions are kept; the newest success and failure always stay."""
 
-    days: int | None = Field(default=None, ge=1, description="Age in days.")
-    runs: int | None = Field(default=None, ge=1, description="Number of executions.")
+    days: Days = Field(default=Keep().days, description="Age in days, or forever.")
+    runs: int | None = Field(
+        default=Keep().runs, ge=1, le=MAX_RUNS, description="Number of executions; skipped ones are counted apart."
+    )
 
 
 class ExpectKeys(Strict):

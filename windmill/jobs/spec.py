@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import Job, Limits, Param, Retry, Schedule, Secret
+from windmill.core.model import Job, Keep, Limits, Param, Retry, Schedule, Secret
 from windmill.jobs import strict_yaml
 from windmill.jobs.checks import check_document, check_paths, check_schedule
 from windmill.jobs.complaints import Complaints, describe
@@ -24,7 +24,7 @@ from windmill.jobs.models import JobKeys, ScheduleKeys
 from windmill.jobs.strict_yaml import Document
 from windmill.jobs.words import nearest
 
-INACTIVE: Final = ("group", "after", "keep", "expect", "notify", "heartbeat")
+INACTIVE: Final = ("group", "after", "expect", "notify", "heartbeat")
 NOT_DEFAULTS: Final = ("name", "entry_point", "schedule")
 MERGED: Final = ("env", "labels", "retry", "limits", "output", "keep", "expect", "notify")
 _PLACEHOLDER: Final = "main.py"  # stands for an entry point that was reported, so that the rest is judged
@@ -247,6 +247,7 @@ def _build(
         "success_exit_codes": tuple(keys.success_exit_codes),
         "limits": Limits(**dict(keys.limits)),
         "output_max": keys.output.max_size,
+        "keep": Keep(**dict(keys.keep)),
         "terminal": keys.terminal,
         "enabled": keys.enabled,
         "description": keys.description,
