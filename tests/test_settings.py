@@ -13,6 +13,7 @@ FULL = f"""
 timezone = "America/Sao_Paulo"
 [scheduler]
 max_running = 4
+journal_max_size = "64MiB"
 [store]
 uri = "mongodb://me:{PASSWORD}@db/windmill"
 [dashboard]
@@ -53,6 +54,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     settings = settings_of(tmp_path, FULL)
     reports = settings.projects["reports"]
     assert (settings.timezone, settings.max_running) == ("America/Sao_Paulo", 4)
+    assert settings.journal_max_size == 64 << 20
     assert settings.store_uri == f"mongodb://me:{PASSWORD}@db/windmill"
     assert (settings.dashboard_host, settings.dashboard_port) == ("0.0.0.0", 8000)
     assert (reports.ref, reports.path, reports.poll) == ("v1", "sub", timedelta(minutes=5))
@@ -90,6 +92,11 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
         ("timezon = 'UTC'", 'windmill.toml: unknown key "timezon": rename it to "timezone"'),
         ("[scheduler]\nmax_runing = 1", 'unknown key "scheduler.max_runing": rename it to "max_running"'),
         ("[scheduler]\nmax_running = 0", "scheduler.max_running is not valid (expected at least 1, found 0)"),
+        (
+            "[scheduler]\njournal_max_size = '63MiB'",
+            'scheduler.journal_max_size is not valid (expected a size of at least 64MiB, found "63MiB")',
+        ),
+        ("[scheduler]\njournal_max_size = 'big'", "expected a size such as 10MiB"),
         ("[scheduler]\nmax_running = '8'", "expected a whole number"),
         ("scheduler = 1", "scheduler is not valid (expected a mapping"),
         ("timezone = 'Mars/X'", 'unknown timezone "Mars/X"'),

@@ -11,19 +11,20 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from windmill.core.errors import WindmillError
 from windmill.core.paths import mistake_in
 from windmill.jobs.complaints import describe, dotted, expectation
-from windmill.jobs.fields import Name, PositiveDuration, Zone
+from windmill.jobs.fields import Name, PositiveDuration, Size, Zone, mistake
 from windmill.jobs.spec import default_mistakes
 from windmill.jobs.words import nearest
 from windmill.projects.settings import ProjectSettings, SecretSource, Signers
 
 FILE: Final = "windmill.toml"
 MAX_BYTES: Final = 256 * 1024
+JOURNAL_MIN: Final = 64 << 20  # bytes: what is shipped goes in whole segments, some are always in use
 _VARIABLES: Final = {
     "WINDMILL_TIMEZONE": ("timezone",),
     "WINDMILL_MAX_RUNNING": ("scheduler", "max_running"),
@@ -42,6 +43,7 @@ class Settings:
 
     timezone: str = "UTC"
     max_running: int = 8
+    journal_max_size: int = 1 << 30  # bytes
     store_uri: str | None = field(default=None, repr=False)  # may hold a password
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = 5000
@@ -56,8 +58,15 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
+def _journal_size(size: int) -> int:
+    if size < JOURNAL_MIN:
+        raise mistake("a size of at least 64MiB")
+    return size
+
+
 class _Scheduler(_Strict):
     max_running: int = Field(default=8, ge=1, le=10_000)
+    journal_max_size: Annotated[Size, AfterValidator(_journal_size)] = 1 << 30
 
 
 class _Store(_Strict):
@@ -235,6 +244,7 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
     return Settings(
         timezone=parsed.timezone or machine_zone(environ),
         max_running=parsed.scheduler.max_running,
+        journal_max_size=parsed.scheduler.journal_max_size,
         store_uri=parsed.store.uri,
         dashboard_host=parsed.dashboard.host,
         dashboard_port=parsed.dashboard.port,

@@ -65,7 +65,13 @@ class Scheduler:
         self._lock = HomeLock(home.state / "lock", holder=facts)
         journal, boot_id, now_ms = home.state / "journal", BOOT_ID.read_text().strip(), _now_ms
         self.journal = Reader(journal)
-        self._executor = LocalExecutor(home.state, version=__version__, now_ms=now_ms, boot_id=boot_id)
+        self._executor = LocalExecutor(
+            home.state,
+            version=__version__,
+            now_ms=now_ms,
+            boot_id=boot_id,
+            journal_max_size=home.settings.journal_max_size,
+        )
         self._executor.attach()
         recovered = recover(self.journal.newest(OWN_STREAM), self.journal)
         vanished = recovered.without_process(self._executor.running(), clock.now())

@@ -75,6 +75,9 @@ class JournalReader(Protocol):
     def size(self) -> int:
         """Return the bytes all segments take."""
 
+    def full(self) -> bool:
+        """Return True while output is refused because the journal has reached its size limit."""
+
 
 class JournalWriter(Protocol):
     """Append-only writer of one stream."""

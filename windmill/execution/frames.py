@@ -17,7 +17,7 @@ PAYLOAD_MAX: Final = 1 << 20
 NO_EXECUTION: Final = "0" * 16
 
 _MAGIC: Final = b"WMJOURNL"
-_VERSION: Final = 1
+VERSION: Final = 1
 _SEGMENT: Final = Struct("<8sHxxQ40s")  # magic, version, created ms, boot id
 _CRC: Final = Struct("<I")
 _REST: Final = Struct(
@@ -38,18 +38,24 @@ class SegmentHeader(NamedTuple):
 
 def encode_segment(header: SegmentHeader) -> bytes:
     """Return the `SEGMENT_SIZE` bytes a segment begins with."""
-    start = _SEGMENT.pack(_MAGIC, _VERSION, header.created, header.boot_id.encode("ascii"))
+    start = _SEGMENT.pack(_MAGIC, VERSION, header.created, header.boot_id.encode("ascii"))
     return start + _CRC.pack(crc32(start))
 
 
 def decode_segment(data: bytes) -> SegmentHeader | None:
     """Return what a segment's first `SEGMENT_SIZE` bytes say, or None when they are no header of this version."""
-    if len(data) < SEGMENT_SIZE or crc32(data[: _SEGMENT.size]) != _CRC.unpack_from(data, _SEGMENT.size)[0]:
+    if version_of(data) != VERSION:
         return None
-    magic, version, created, boot_id = _SEGMENT.unpack_from(data)
-    if magic != _MAGIC or version != _VERSION:
-        return None
+    _, _, created, boot_id = _SEGMENT.unpack_from(data)
     return SegmentHeader(boot_id.rstrip(b"\0").decode("ascii"), created)
+
+
+def version_of(data: bytes) -> int:
+    """Return the version of the segment that begins with `data`, 0 when that is no whole header."""
+    if len(data) < SEGMENT_SIZE or crc32(data[: _SEGMENT.size]) != _CRC.unpack_from(data, _SEGMENT.size)[0]:
+        return 0
+    magic, version, _, _ = _SEGMENT.unpack_from(data)
+    return int(version) if magic == _MAGIC else 0
 
 
 def encode(frames: Sequence[Frame]) -> bytes:

@@ -1,27 +1,30 @@
 """The journal: append-only segments per stream, written first and shipped to the store from here.
 
 `<directory>/<stream>/` holds `<8 digits>.seg`, `lock` (held by the writer for its life), `reserve` (space kept for
-end records on a full disk), `settled` (see `JournalReader.settled`) and whatever a reader keeps there.
+end records on a full disk), `settled` (see `JournalReader.settled`), `full` (see `execution.room`) and whatever a
+reader keeps there.
 """
 
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from windmill.core.errors import Refused
 from windmill.core.ports import Frame, Kind, Position
 from windmill.execution import segments
-from windmill.execution.frames import FRAME_SIZE, SEGMENT_SIZE, SegmentHeader, encode, encode_segment
+from windmill.execution.frames import FRAME_SIZE, SEGMENT_SIZE, VERSION, SegmentHeader, encode, encode_segment
+from windmill.execution.room import NO_LIMIT, SEGMENTS_MIN, Reserve, Room
 
 SCHEDULER: Final = "scheduler"
 DISK_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
-_RESERVE_AGAIN_MS: Final = 1000
+_LOG: Final = logging.getLogger(__name__)
+_LOOK_AGAIN_MS: Final = 1000
 _SCAN: Final = 4 << 20  # bytes read at a time when a whole segment is looked through
 
 
@@ -30,6 +33,7 @@ class Writer:
 
     Every segment begins with the frames of `checkpoint`, so the newest segment alone tells what is open. It is
     asked before the frames of the `append` that rotates are written. `boot_id` goes into each segment's header.
+    Output finds no room while the whole journal takes `max_size` bytes; everything else does.
     """
 
     def __init__(
@@ -42,13 +46,13 @@ class Writer:
         checkpoint: Callable[[], Iterable[Frame]],
         segment_size: int = 16 << 20,
         reserve: int = 1 << 20,
+        max_size: int = NO_LIMIT,
     ) -> None:
         self._path = directory / stream
         self._boot_id = boot_id
         self._now_ms = now_ms
         self._checkpoint = checkpoint
-        self._segment_size = segment_size
-        self._reserve_size = reserve
+        self._segment_size = min(segment_size, max_size // SEGMENTS_MIN)
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path.mkdir(mode=0o700, exist_ok=True)
         self._lock = segments.hold(self._path)
@@ -57,15 +61,16 @@ class Writer:
         self._offset = 0
         self._dirty = False
         self._damaged = False  # unfinished bytes stand behind the offset and could not be taken away
-        self._reserved = False
-        self._reserve_after = 0
+        self._look_after = 0
+        self._reserve = Reserve(self._path / "reserve", size=reserve, now_ms=now_ms)
         try:
+            self._room = Room(directory, self._path / "full", limit=max_size, now_ms=now_ms)
             (self._path / "settled").unlink(missing_ok=True)
             self._rotate()
         except BaseException:
             os.close(self._lock)
             raise
-        self._keep_reserve()
+        self._reserve.keep()
 
     @property
     def position(self) -> Position:
@@ -76,15 +81,19 @@ class Writer:
         """Write the frames with one system call; visible to readers at once and together, not yet synced.
 
         `urgent` frames (ends) may use the reserved space of a full disk. Raises OSError having written none of
-        the frames, and ValueError for a payload over 1 MiB; the stream stays readable and writable.
+        the frames, and ValueError for a payload over 1 MiB; the stream stays readable and writable. A journal at
+        its limit is a full disk to frames among which there is output.
         """
-        data = encode(tuple(frames))
+        frames = tuple(frames)
+        data = encode(frames)
+        if len(data) > self._room.left and any(frame.kind == Kind.OUTPUT for frame in frames):
+            self._room.ask(len(data))
         try:
             self._append(data)
         except OSError as error:
-            if not (urgent and self._reserved and error.errno in DISK_FULL):
+            if not (urgent and self._reserve.held and error.errno in DISK_FULL):
                 raise
-            self._free_reserve()
+            self._reserve.free()
             self._append(data)
 
     def commit(self) -> None:
@@ -92,8 +101,15 @@ class Writer:
         if self._dirty:
             os.fdatasync(self._fd)
             self._dirty = False
-        if not self._reserved and self._now_ms() >= self._reserve_after:
-            self._keep_reserve()
+        self._reserve.refresh()
+
+    def look(self) -> None:
+        """See whether a full journal has room again, and write the segment again if somebody deleted it.
+
+        Called about once a second by whoever may have nothing to append for long.
+        """
+        self._room.refresh()
+        self._restore_if_gone()
 
     def close(self, *, settled: bool) -> None:
         """Commit and let go of the stream; `settled` says that everything it started has an END somewhere."""
@@ -102,11 +118,12 @@ class Writer:
             if settled:
                 segments.touch(self._path / "settled")
         finally:
-            self._free_reserve()
+            self._reserve.free()
             os.close(self._fd)
             os.close(self._lock)
 
     def _append(self, data: bytes) -> None:
+        self._restore_if_gone()
         if self._damaged:
             self._rotate()
         elif self._offset >= self._segment_size:
@@ -117,7 +134,27 @@ class Writer:
             self._take_back()
             raise
         self._offset += len(data)
+        self._room.left -= len(data)
         self._dirty = True
+
+    def _restore_if_gone(self) -> None:
+        """Make good, at most once a second, that the journal was deleted: its newest segment is still at hand."""
+        if self._now_ms() < self._look_after:
+            return
+        self._look_after = self._now_ms() + _LOOK_AGAIN_MS
+        if segments.is_file(segments.segment(self._path, self._number), self._fd):
+            return
+        if not self._path.parent.parent.is_dir():
+            return  # the whole home was deleted
+        _LOG.warning("the journal %s was deleted; what was not stored of older segments is lost", self._path)
+        for path in (self._path.parent, self._path):
+            path.mkdir(mode=0o700, exist_ok=True)
+        if not segments.is_file(self._path / "lock", self._lock):
+            lock, self._lock = self._lock, segments.hold(self._path)
+            os.close(lock)
+        fd, self._fd = self._fd, segments.restore(self._path, self._number, self._fd)
+        os.close(fd)
+        self._reserve.keep()
 
     def _take_back(self) -> None:
         try:
@@ -152,27 +189,7 @@ class Writer:
         self._fd, self._number, self._offset = fd, self._number + 1, len(data)
         self._dirty = self._damaged = False
         segments.sync_directory(self._path)
-
-    def _keep_reserve(self) -> None:
-        """Allocate the reserve; on a full disk leave it and try again with a later commit."""
-        path = self._path / "reserve"
-        self._reserve_after = self._now_ms() + _RESERVE_AGAIN_MS
-        try:
-            fd = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-            try:
-                os.posix_fallocate(fd, 0, self._reserve_size)
-            finally:
-                os.close(fd)
-        except OSError:
-            path.unlink(missing_ok=True)
-        else:
-            self._reserved = True
-
-    def _free_reserve(self) -> None:
-        self._reserved = False
-        self._reserve_after = self._now_ms() + _RESERVE_AGAIN_MS
-        with suppress(OSError):
-            (self._path / "reserve").unlink()
+        self._room.measure()
 
 
 class Reader:
@@ -183,10 +200,7 @@ class Reader:
 
     def streams(self) -> list[str]:
         """Return the names of all streams: the scheduler's first, then runners, oldest first."""
-        try:
-            names = [entry.name for entry in os.scandir(self._directory) if entry.is_dir()]
-        except FileNotFoundError:
-            return []
+        names = segments.streams(self._directory)
         return sorted(names, key=lambda name: (name != SCHEDULER, name))
 
     def first(self, stream: str) -> Position:
@@ -256,13 +270,22 @@ class Reader:
 
     def size(self) -> int:
         """Return the bytes all segments take."""
-        total = 0
+        return segments.size(self._directory)
+
+    def full(self) -> bool:
+        """Return True while a living writer refuses output because the journal has reached its size limit."""
+        return any((self._directory / stream / "full").exists() and self.alive(stream) for stream in self.streams())
+
+    def check(self) -> None:
+        """Raise Refused when a newer WindMill wrote here in a form this one does not know."""
         for stream in self.streams():
-            path = self._directory / stream
-            for number in segments.numbers(path):
-                with suppress(FileNotFoundError):
-                    total += segments.segment(path, number).stat().st_size
-        return total
+            for number in segments.numbers(self._directory / stream):
+                if (version := segments.version(self._directory / stream, number)) > VERSION:
+                    raise Refused(
+                        f"the journal was written by a newer WindMill: version {version}, this one reads {VERSION} "
+                        f"({self._directory})",
+                        hint="upgrade WindMill; what waits in the journal is stored by the newer one",
+                    )
 
     def _all_but_output(self, stream: str, number: int, *, newest: bool) -> list[Frame]:
         path = self._directory / stream

@@ -94,7 +94,11 @@ class Ledger:
         if not self._append(output, self._entries):
             for charge, frames in self._output:
                 charge.lost(sum(len(frame.payload) for frame in frames if frame.kind == Kind.OUTPUT))
-            self._write_ends()
+            drops = [frame for frame in output if frame.kind == Kind.DROP]
+            if (drops or self._entries) and not self._append(
+                drops, self._entries
+            ):  # a journal at its limit refuses output alone
+                self._write_ends()
         self._output.clear()
 
     def _write_ends(self) -> None:

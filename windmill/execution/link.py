@@ -6,18 +6,15 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
 import windmill
 from windmill.core.ports import Position
 from windmill.execution.environment import BASICS
-from windmill.execution.wire import LISTENER, Channel, Start
+from windmill.execution.wire import LISTENER, Channel, Start, address, listening
 
-_SOCKET: Final = "sock"
-_BACKLOG: Final = 16
 _ERRORS: Final = "runner.err"
 _ERRORS_MAX: Final = 1 << 20  # bytes; more is not kept over the start of another runner
 _BOOT: Final = (  # neither the user's site-packages nor the environment can get in its way
@@ -65,8 +62,8 @@ class Link:
 def connect(journal: Path, stream: str) -> Channel | None:
     """Return a connection to the runner that writes the stream, None when none is there."""
     try:
-        with _address(journal / stream) as address:
-            return _connected(address)
+        with address(journal / stream) as path:
+            return _connected(path)
     except OSError:
         return None
 
@@ -80,11 +77,8 @@ def launch(start: Start, environ: Mapping[str, str]) -> Link:
     journal.mkdir(mode=0o700, exist_ok=True)
     directory = journal / start.stream
     directory.mkdir(mode=0o700)
-    with socket.socket(socket.AF_UNIX) as listener, _address(directory) as address:
-        listener.bind(address)
-        Path(address).chmod(0o600)
-        listener.listen(_BACKLOG)
-        channel = _connected(address)
+    with listening(directory) as listener, address(directory) as path:
+        channel = _connected(path)
         try:
             pid = _spawn(start, listener.fileno(), journal.parent / _ERRORS, environ)
         except OSError:
@@ -108,21 +102,11 @@ def _spawn(start: Start, listener: int, errors: Path, environ: Mapping[str, str]
     return os.posix_spawn(sys.executable, argv, basics, file_actions=actions, setsid=True)
 
 
-def _connected(address: str) -> Channel:
+def _connected(path: str) -> Channel:
     connection = socket.socket(socket.AF_UNIX)
     try:
-        connection.connect(address)
+        connection.connect(path)
     except OSError:
         connection.close()
         raise
     return Channel(connection)
-
-
-@contextmanager
-def _address(directory: Path) -> Iterator[str]:
-    """Yield an address for the socket in the directory: its own path may be longer than the 107 bytes allowed."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{fd}/{_SOCKET}"
-    finally:
-        os.close(fd)

@@ -19,6 +19,7 @@ from windmill.execution.ledger import placed
 from windmill.execution.link import Link, connect, launch
 from windmill.execution.wire import Message, Start, announcement, decode, from_plan
 
+JOURNAL_MAX_SIZE: Final = 1 << 30  # bytes
 HELLO_WITHIN: Final = 10.0  # seconds; a runner that is busy or has just been started needs a small part of it
 SHORT_LIFE: Final = 10.0  # seconds; runners that end sooner, one after another, are replaced at growing intervals
 REVIVE_FIRST: Final = 0.5  # seconds, doubled each time up to
@@ -34,12 +35,21 @@ class LocalExecutor:
     runner. Positions of a stream's events increase strictly.
     """
 
-    def __init__(self, state_dir: Path, *, version: str, now_ms: Callable[[], int], boot_id: str) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        *,
+        version: str,
+        now_ms: Callable[[], int],
+        boot_id: str,
+        journal_max_size: int = JOURNAL_MAX_SIZE,
+    ) -> None:
         self._journal = state_dir / "journal"
         self._reader = Reader(self._journal)
         self._version = version
         self._now_ms = now_ms
         self._boot_id = boot_id
+        self._journal_max_size = journal_max_size
         self._home = hashlib.blake2b(os.fsencode(state_dir.resolve()), digest_size=8).hexdigest()
         self._epoll = select.epoll()
         self._ready = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # events are there without any socket
@@ -57,8 +67,10 @@ class LocalExecutor:
     def attach(self) -> None:
         """Connect to the runners of this home, or start one; returns when all have said what is running.
 
-        Runners of another version are told to take no starts any more. Raises Unavailable.
+        Runners of another version are told to take no starts any more. Raises Unavailable, and Refused for the
+        journal of a newer WindMill.
         """
+        self._reader.check()
         for stream in self._reader.streams():
             if stream != SCHEDULER and (channel := connect(self._journal, stream)):
                 self._add(Link(channel, stream, position=None))
@@ -263,6 +275,7 @@ class LocalExecutor:
             home=self._home,
             version=self._version,
             boot_id=self._boot_id,
+            journal_max_size=self._journal_max_size,
         )
         try:
             link = launch(start, os.environ)

@@ -15,19 +15,23 @@ class Peers:
     def __init__(
         self, listener: socket.socket, loop: Loop, *, hello: Callable[[], Message], obey: Callable[[Message], None]
     ) -> None:
-        listener.setblocking(False)
-        self._listener = listener
         self._loop = loop
         self._hello = hello
         self._obey = obey
         self._channel: Channel | None = None
         self._greeted = False
-        loop.watch(listener.fileno(), self._accept)
+        self._listen(listener)
 
     @property
     def connected(self) -> bool:
         """True while a scheduler is there."""
         return self._channel is not None
+
+    def listen(self, listener: socket.socket) -> None:
+        """Accept schedulers at another socket from now on."""
+        self._loop.unwatch(self._listener.fileno())
+        self._listener.close()
+        self._listen(listener)
 
     def send(self, line: bytes) -> None:
         """Send an encoded message to the scheduler, if there is one: one not greeted yet reads it in the journal."""
@@ -46,6 +50,11 @@ class Peers:
             self._part()
         else:
             self._loop.watch(self._channel.fileno(), self._receive, write=not done)
+
+    def _listen(self, listener: socket.socket) -> None:
+        listener.setblocking(False)
+        self._listener = listener
+        self._loop.watch(listener.fileno(), self._accept)
 
     def _accept(self) -> None:
         try:

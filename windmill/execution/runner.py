@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,7 @@ from windmill.execution.loop import Loop
 from windmill.execution.orphans import Orphan, find
 from windmill.execution.peers import Peers
 from windmill.execution.roster import Roster
-from windmill.execution.wire import LISTENER, Message, Start, announcement, encode, to_plan
+from windmill.execution.wire import LISTENER, SOCKET, Message, Start, announcement, encode, listening, to_plan
 
 IDLE: Final = 10.0  # seconds without a scheduler and without executions
 REAP_EVERY: Final = 1.0  # seconds
@@ -40,6 +41,7 @@ class Runner:
     def __init__(self, start: Start, listener: socket.socket, *, files: int) -> None:
         self._start = start
         self._reader = Reader(Path(start.journal))
+        self._stream = Path(start.journal) / start.stream
         charges: dict[str, Charge] = {}
         self._loop = Loop()
         self._writer = Writer(
@@ -48,6 +50,7 @@ class Runner:
             boot_id=start.boot_id,
             now_ms=_now_ms,
             checkpoint=lambda: _records(charges),
+            max_size=start.journal_max_size,
         )
         self._ledger = Ledger(self._writer, now_ms=_now_ms, announce=self._announce)
         self._host = Host(
@@ -90,9 +93,17 @@ class Runner:
         if now >= self._reaped + REAP_EVERY:
             self._reaped = now
             self._roster.reap()
+            self._be_found()
         self._ledger.settle()
         self._settle_the_dead()
         self._peers.flush()
+
+    def _be_found(self) -> None:
+        """Keep the journal's newest segment and the socket where others look for them, whoever deleted them."""
+        with suppress(OSError):  # no room, or the whole home is gone
+            self._writer.look()
+            if not (self._stream / SOCKET).exists():
+                self._peers.listen(listening(self._stream))
 
     def _patience(self) -> float:
         if self._roster.busy:

@@ -11,7 +11,15 @@ from typing import Final
 
 from windmill.core.errors import Refused
 from windmill.core.ports import Frame
-from windmill.execution.frames import FRAME_SIZE, PAYLOAD_MAX, SEGMENT_SIZE, SegmentHeader, decode, decode_segment
+from windmill.execution.frames import (
+    FRAME_SIZE,
+    PAYLOAD_MAX,
+    SEGMENT_SIZE,
+    SegmentHeader,
+    decode,
+    decode_segment,
+    version_of,
+)
 
 _SUFFIX: Final = ".seg"
 _PROBE_TRIES: Final = 50  # times 2 ms: a reader asking `held` holds the lock for microseconds
@@ -35,13 +43,43 @@ def segment(stream: Path, number: int) -> Path:
     return stream / f"{number:08d}{_SUFFIX}"
 
 
+def size(directory: Path) -> int:
+    """Return the bytes that the segments of all streams in the journal's directory take."""
+    total = 0
+    for stream in streams(directory):
+        with suppress(FileNotFoundError), os.scandir(directory / stream) as entries:
+            for entry in entries:
+                if entry.name.endswith(_SUFFIX):
+                    with suppress(FileNotFoundError):
+                        total += entry.stat().st_size
+    return total
+
+
+def streams(directory: Path) -> list[str]:
+    """Return the names of the streams in the journal's directory, in no order."""
+    try:
+        with os.scandir(directory) as entries:
+            return [entry.name for entry in entries if entry.is_dir()]
+    except FileNotFoundError:
+        return []
+
+
 def header(stream: Path, number: int) -> SegmentHeader | None:
     """Return a segment's header, or None when it is gone or unreadable."""
+    return decode_segment(_beginning(stream, number))
+
+
+def version(stream: Path, number: int) -> int:
+    """Return the version of a segment, 0 when it is gone or unreadable."""
+    return version_of(_beginning(stream, number))
+
+
+def _beginning(stream: Path, number: int) -> bytes:
     try:
         with segment(stream, number).open("rb") as file:
-            return decode_segment(file.read(SEGMENT_SIZE))
+            return file.read(SEGMENT_SIZE)
     except FileNotFoundError:
-        return None
+        return b""
 
 
 def read(stream: Path, number: int, offset: int, *, limit: int, newest: bool) -> tuple[list[Frame], int]:
@@ -103,6 +141,29 @@ def held(stream: Path) -> bool:
     finally:
         os.close(fd)
     return False
+
+
+def restore(stream: Path, number: int, fd: int) -> int:
+    """Write the open segment `fd`, whose file was deleted, out again; return a descriptor of the new file."""
+    temporary = stream / "segment.tmp"
+    new = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        write_all(new, os.pread(fd, os.fstat(fd).st_size, 0), 0)
+        os.fdatasync(new)
+        temporary.rename(segment(stream, number))
+    except BaseException:
+        os.close(new)
+        temporary.unlink(missing_ok=True)
+        raise
+    return new
+
+
+def is_file(path: Path, fd: int) -> bool:
+    """Return True when the path still names the open file."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def touch(path: Path) -> None:

@@ -11,8 +11,12 @@ Events from it: {"event": "hello", "version", "stream", "position", "retired", "
 from __future__ import annotations
 
 import json
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import Any, Final
 
 from windmill.core.documents import from_document, to_document
@@ -23,6 +27,8 @@ Message = dict[str, Any]
 LISTENER: Final = 3  # the runner's listening socket
 MESSAGE_MAX: Final = 16 << 20  # bytes; a plan is bounded by the kernel's limit for arguments and environment, 2 MiB
 OUTBOX_MAX: Final = 64 << 20  # bytes waiting for a peer that does not read; it is let go then
+SOCKET: Final = "sock"  # in the directory of the runner's stream
+_BACKLOG: Final = 16
 _READ: Final = 256 << 10
 _READS_PER_TURN: Final = 16
 _PLAIN: Final = tuple(field.name for field in fields(Plan) if field.name != "execution")
@@ -42,6 +48,7 @@ class Start:
     home: str  # the home's name in cookies
     version: str
     boot_id: str
+    journal_max_size: int  # bytes
 
     def to_text(self) -> str:
         """Return it as JSON."""
@@ -163,3 +170,27 @@ class Channel:
         """Close the connection."""
         self.ended = True
         self._socket.close()
+
+
+def listening(directory: Path) -> socket.socket:
+    """Return a new socket that listens in the directory. Raises OSError."""
+    listener = socket.socket(socket.AF_UNIX)
+    try:
+        with address(directory) as path:
+            listener.bind(path)
+            Path(path).chmod(0o600)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+@contextmanager
+def address(directory: Path) -> Iterator[str]:
+    """Yield an address for the socket in the directory: its own path may be longer than the 107 bytes allowed."""
+    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{fd}/{SOCKET}"
+    finally:
+        os.close(fd)
