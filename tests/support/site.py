@@ -47,9 +47,11 @@ class Site:
         assert self._executor is not None
         return self._executor
 
-    def arrive(self, *, version: str = "1", boot_id: str = BOOT) -> LocalExecutor:
+    def arrive(self, *, version: str = "1", boot_id: str = BOOT, journal_max_size: int = 1 << 30) -> LocalExecutor:
         """Be a scheduler that comes (back)."""
-        self._executor = LocalExecutor(self.state, version=version, now_ms=now_ms, boot_id=boot_id)
+        self._executor = LocalExecutor(
+            self.state, version=version, now_ms=now_ms, boot_id=boot_id, journal_max_size=journal_max_size
+        )
         self._executor.attach()
         return self._executor
 
