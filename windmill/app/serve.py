@@ -30,6 +30,7 @@ from windmill.scheduler.perform import Performer
 from windmill.scheduler.recorder import Recorder
 from windmill.scheduler.recovery import OWN_STREAM, recover
 from windmill.scheduler.report import Report
+from windmill.scheduler.retention import Retention
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
 
@@ -81,6 +82,7 @@ class Scheduler:
             cursors=journal,
             deliver=(lambda _: None) if alone else lambda requests: self.inbox.put(Requested(requests)),
             clock=clock.now,
+            when_idle=Retention().step,
         )
         timers = Timers(clock.now())
         table = Table(timers, recovered.states.values(), manual_only=alone)

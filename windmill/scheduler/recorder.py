@@ -23,8 +23,9 @@ class Recorder:
     """Ships the journals to the store and brings requests back, from `start` to `stop`.
 
     `deliver` is called on the recorder's thread with pending requests, each once per process; it must neither
-    block nor raise. `clock` says when the store went away. All methods may be called from any thread and only
-    `stop` waits. Cursors are kept in `cursors`/<stream>/cursor.
+    block nor raise. `when_idle` is called there when nothing is left to ship, for one short piece of other work on
+    the store. `clock` says when the store went away. All methods may be called from any thread and only `stop`
+    waits. Cursors are kept in `cursors`/<stream>/cursor.
     """
 
     def __init__(
@@ -35,8 +36,11 @@ class Recorder:
         cursors: Path,
         deliver: Callable[[list[Document]], None],
         clock: Callable[[], datetime],
+        when_idle: Callable[[Store, datetime], object] = lambda _store, _now: None,
     ) -> None:
-        self._shipper = Shipper(journal=journal, open_store=open_store, cursors=cursors, deliver=deliver)
+        self._shipper = Shipper(
+            journal=journal, open_store=open_store, cursors=cursors, deliver=deliver, when_idle=when_idle
+        )
         self._clock = clock
         self._wake = Event()
         self._stopping = Event()

@@ -57,7 +57,8 @@ class Shipper:
 
     Positions move only after the store acknowledged. What a failed or forgotten round may have stored is found
     out by asking the store once per execution, until everything written before has been shipped.
-    `deliver` gets pending requests, each once; it must not raise.
+    `deliver` gets pending requests, each once; it must not raise. `when_idle` gets the store after each round that
+    leaves nothing to ship; what it raises is a failure of the round.
     """
 
     def __init__(
@@ -67,11 +68,13 @@ class Shipper:
         open_store: Callable[[], Store],
         cursors: Path,
         deliver: Callable[[list[Document]], None],
+        when_idle: Callable[[Store, datetime], object] = lambda _store, _now: None,
     ) -> None:
         self._journal = journal
         self._open_store = open_store
         self._cursors = Cursors(cursors)
         self._deliver = deliver
+        self._when_idle = when_idle
         self._store: Store | None = None
         self._outbox = Outbox()
         self._cuts = Cuts()
@@ -98,6 +101,8 @@ class Shipper:
         """Ship one round; True when there is more to ship at once. Never raises: see `failures`."""
         try:
             more = self._round()
+            if not more and self._store is not None:
+                self._when_idle(self._store, now)
             waiting = self._journal.size() if more else 0
         except Exception as error:  # whatever it is, nothing is lost by trying again, and everything by stopping
             self._failed(error, now)
