@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import IO
@@ -16,8 +17,10 @@ from tests.support.executions import START, document, identity
 from windmill.core.errors import Refused, Unavailable
 from windmill.core.model import State
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock
+from windmill.store import schema
 from windmill.store import sqlite as sqlite_store
 from windmill.store.sqlite import SqliteStore
+from windmill.store.version import VERSION
 
 
 @pytest.fixture
@@ -266,3 +269,89 @@ def test_a_second_connection_of_a_process_takes_nothing_from_the_first(path: Pat
         writer.write(Batch(jobs=[{"id": "p/b"}]))
         with closing(SqliteStore(path, readonly=True)) as reader:
             assert [job["id"] for job in reader.jobs()] == ["p/b"]
+
+
+# Dumps
+
+
+def test_a_dump_shows_one_moment_however_much_is_written_meanwhile(path: Path, writer: SqliteStore) -> None:
+    writer.write(Batch(executions=[document(number) for number in range(20)]))
+    seen = writer.dump("executions")
+    first = next(seen)
+    writer.write(Batch(executions=[document(number) for number in range(20, 40)]))
+    assert len([first, *seen]) == 20
+
+
+# Upgrades
+
+LATER = (
+    *schema.STEPS,
+    "ALTER TABLE execution ADD COLUMN extra TEXT; UPDATE execution SET extra = state",
+    "CREATE INDEX execution_extra ON execution (extra)",
+)
+
+
+def shape(path: Path) -> list[tuple[str, str]]:
+    """Return every table and index of the file as it is declared, and its version."""
+    with closing(sqlite3.connect(path)) as connection:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        return [*connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name"), ("version", str(version))]
+
+
+def test_the_steps_of_a_file_and_the_version_of_every_store_agree() -> None:
+    assert len(schema.STEPS) == VERSION
+
+
+def test_a_writer_takes_an_older_file_through_every_step_it_lacks(path: Path, writer: SqliteStore) -> None:
+    writer.close()
+    with closing(schema.connect(path, readonly=False, steps=LATER)) as connection:
+        assert connection.execute("SELECT id, extra FROM execution").fetchall() == [(identity(1), "succeeded")]
+
+
+def test_an_upgraded_file_and_a_new_one_are_the_same(path: Path, writer: SqliteStore, tmp_path: Path) -> None:
+    writer.close()
+    for file in (path, tmp_path / "new.db"):
+        schema.connect(file, readonly=False, steps=LATER).close()
+    assert shape(path) == shape(tmp_path / "new.db")
+
+
+def test_an_upgrade_is_done_once(path: Path, writer: SqliteStore) -> None:
+    writer.close()
+    for _ in range(2):  # adding the column again would fail
+        schema.connect(path, readonly=False, steps=LATER).close()
+
+
+def test_an_upgrade_that_fails_leaves_the_file_as_it_was(path: Path, writer: SqliteStore) -> None:
+    writer.close()
+    before = shape(path)
+    with pytest.raises(Unavailable):
+        schema.connect(path, readonly=False, steps=(*LATER, "CREATE TABLE execution (twice)"))
+    assert shape(path) == before
+    with closing(SqliteStore(path)) as store:
+        assert store.execution(identity(1)) is not None
+
+
+def test_a_reader_of_an_older_file_is_told_who_upgrades_it_and_changes_nothing(
+    path: Path, writer: SqliteStore
+) -> None:
+    before = shape(path)
+    with pytest.raises(Unavailable, match="older WindMill: schema 1") as raised:
+        schema.connect(path, readonly=True, steps=LATER)
+    assert raised.value.hint.startswith("windmill up upgrades it")
+    assert shape(path) == before
+
+
+def test_an_upgraded_file_is_refused_by_the_version_before(path: Path, writer: SqliteStore) -> None:
+    writer.close()
+    schema.connect(path, readonly=False, steps=LATER).close()
+    with pytest.raises(Refused, match=f"newer WindMill: schema {len(LATER)}, this version reads 1"):
+        SqliteStore(path)
+
+
+def test_two_that_upgrade_at_once_both_find_it_done(path: Path, writer: SqliteStore) -> None:
+    writer.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as other, ThreadPoolExecutor(2) as threads:
+        other.execute("BEGIN IMMEDIATE")  # both have looked at the version before either may write
+        both = [threads.submit(lambda: schema.connect(path, readonly=False, steps=LATER).close()) for _ in "ab"]
+        other.execute("COMMIT")
+        assert [one.result() for one in both] == [None, None]
