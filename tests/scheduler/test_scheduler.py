@@ -14,8 +14,8 @@ from tests.support.world import HOUR, MINUTE, T0, a_job
 from windmill.core.documents import Document, to_document
 from windmill.core.errors import WindmillError
 from windmill.core.events import RunRequested, StopRequested
-from windmill.core.model import Execution, Job, Schedule, Secret, State
-from windmill.core.ports import ExecutorEvent, Frame, Kind, Location, Plan, Position
+from windmill.core.model import Execution, Job, Location, Schedule, Secret, State
+from windmill.core.ports import ExecutorEvent, Frame, Kind, Plan, Position
 from windmill.core.state import JobState, ManualRequest, state_from_document, state_to_document
 from windmill.execution.journal import Reader, Writer
 from windmill.scheduler.ledger import Ledger

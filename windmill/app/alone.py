@@ -15,7 +15,7 @@ from windmill.core.documents import Document
 from windmill.core.errors import NotFound, Refused, Unavailable, WindmillError
 from windmill.core.model import TERMINAL, Catalog, Cause, Job, State, execution_id
 from windmill.core.ports import JournalReader, Kind, OutputBlock, Position, Store
-from windmill.scheduler.inbox import Loaded, Located, Requested
+from windmill.scheduler.inbox import Loaded, Requested
 
 POLL_SECONDS: Final = 0.05
 
@@ -55,8 +55,8 @@ def run_alone(home: Home, request: Document, show: Show) -> Document:
 
 def _serve(scheduler: Scheduler, home: Home, job: Job, request: Document, identity: str) -> Document:
     """Serve this one request until its execution has ended, and return the answer to it."""
-    scheduler.inbox.put(Located({job.project: home.projects.locate(job.project)}))
-    scheduler.inbox.put(Loaded(Catalog(jobs={job.key: job})))
+    locations = {job.project: home.projects.locate(job.project)}
+    scheduler.inbox.put(Loaded(Catalog(jobs={job.key: job}, locations=locations)))
     scheduler.inbox.put(Requested([request]))
     answers, owner_of = scheduler.answers, scheduler.performer.owner_of
     scheduler.loop.run(until=lambda: request["id"] in answers and owner_of(identity) is None)

@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,12 +18,11 @@ from windmill.app.home import Home
 from windmill.app.opening import open_store, try_store
 from windmill.core.documents import Document, to_text
 from windmill.core.model import Catalog
-from windmill.core.ports import Location
 from windmill.execution.journal import Reader, Writer
 from windmill.execution.local import LocalExecutor
 from windmill.jobs.watcher import Watcher
 from windmill.scheduler import clock
-from windmill.scheduler.inbox import Inbox, Loaded, Located, Requested
+from windmill.scheduler.inbox import Inbox, Loaded, Requested
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.lock import HomeLock
 from windmill.scheduler.loop import Ending, Loop
@@ -144,16 +144,10 @@ def serve(home: Home, *, once: bool = False, level: int = logging.INFO) -> int:
     """
     log.configure(level)
     loader = home.loader()
-    locations: dict[str, Location] = {}
 
     def load() -> Catalog:
-        catalog = loader.load()
-        found = {name: home.projects.locate(name) for name in home.projects.names()}
-        if found != locations:
-            locations.clear()
-            locations.update(found)
-            scheduler.inbox.put(Located(found))
-        return catalog
+        locations = {name: home.projects.locate(name) for name in home.projects.names()}
+        return replace(loader.load(), locations=locations)
 
     watcher = Watcher(
         home.root / "jobs.d",

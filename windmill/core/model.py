@@ -160,8 +160,26 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """A project's code: absolute directory, revision (None for a plain directory), interpreter.
+
+    `author` and `subject` are those of the revision's commit; `env` are variables that every execution there gets.
+    """
+
+    root: str
+    revision: str | None
+    python: str
+    author: str = ""
+    subject: str = ""
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Catalog:
     """All wanted jobs by key, and the problems found while reading them.
+
+    `locations` says where they start: by project, and by job where it is held at another revision than its project.
+    `removed` says of jobs that are gone who took their file away: commit, author, subject, at.
 
     `stale` holds the keys served from their last good version because the file is broken now.
     `unreadable` says that the jobs directory could not be read: nothing may be concluded from an absence.
@@ -172,6 +190,8 @@ class Catalog:
     stale: frozenset[str] = frozenset()
     unreadable: bool = False
     files: int = 0
+    locations: Mapping[str, Location] = field(default_factory=dict)
+    removed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

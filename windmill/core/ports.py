@@ -9,7 +9,7 @@ from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple, Protocol
 
 from windmill.core.documents import Document
-from windmill.core.model import Execution, State
+from windmill.core.model import Execution, Location, State
 
 
 class Kind(IntEnum):
@@ -326,18 +326,3 @@ class Projects(Protocol):
 
     def names(self) -> list[str]:
         """Return the names of all projects."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
-    """A project's code: absolute directory, revision (None for a plain directory), interpreter.
-
-    `author` and `subject` are those of the revision's commit; `env` are variables that every execution there gets.
-    """
-
-    root: str
-    revision: str | None
-    python: str
-    author: str = ""
-    subject: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from typing import Final
 
 from windmill.core import paths
 from windmill.core.errors import NotFound, WindmillError
-from windmill.core.ports import Location
+from windmill.core.model import Location
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SCRIPT: Final = ".py"

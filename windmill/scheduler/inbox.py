@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -12,21 +11,13 @@ from types import FrameType
 
 from windmill.core.documents import Document
 from windmill.core.model import Catalog
-from windmill.core.ports import Location
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The jobs directory was read."""
+    """The job files and the places of the projects were read."""
 
     catalog: Catalog
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """Where the projects are, by name."""
-
-    locations: Mapping[str, Location]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +34,7 @@ class Signalled:
     number: int
 
 
-Message = Loaded | Located | Requested | Signalled
+Message = Loaded | Requested | Signalled
 
 
 class Inbox:

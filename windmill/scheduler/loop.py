@@ -21,7 +21,7 @@ from windmill.core.events import Answer, RunRequested
 from windmill.core.model import Job
 from windmill.core.ports import Executor, ExecutorEventKind, Position
 from windmill.core.reconcile import diff
-from windmill.scheduler.inbox import Inbox, Loaded, Located, Requested, Signalled
+from windmill.scheduler.inbox import Inbox, Loaded, Requested, Signalled
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.report import Report
@@ -101,9 +101,8 @@ class Loop:
                 self._performer.perform(self._table.due(key, now), now)
         for message in self._inbox.take():
             match message:
-                case Located(locations):
-                    self._performer.locations = locations
                 case Loaded(catalog):
+                    self._performer.locations = catalog.locations
                     self._define(catalog.jobs, now)
                     if not self._alone:
                         self._report.catalog(catalog, now)

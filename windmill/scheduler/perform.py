@@ -12,8 +12,8 @@ from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
 from windmill.core.events import Admit, Answer, Ended, Order, Record, Stop
 from windmill.core.explain import duration_in_words
-from windmill.core.model import FAILURES, TERMINAL, Execution, Job, State
-from windmill.core.ports import Executor, Location
+from windmill.core.model import FAILURES, TERMINAL, Execution, Job, Location, State
+from windmill.core.ports import Executor
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.planning import plan_for
 from windmill.scheduler.requests import answer

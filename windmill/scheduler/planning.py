@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from windmill.core.errors import WindmillError
-from windmill.core.model import Execution, Job
+from windmill.core.model import Execution, Job, Location
 from windmill.core.params import interpolate
-from windmill.core.ports import Location, Plan
+from windmill.core.ports import Plan
 
 
 def plan_for(job: Job, execution: Execution, location: Location, environ: Mapping[str, str]) -> Plan:
