@@ -90,6 +90,16 @@ class Home:
             SqliteStore(path).close()
         return SqliteStore(path, readonly=readonly)
 
+    @property
+    def database(self) -> str:
+        """The name of the store's database: the one in the URI, else "windmill"; its dump has the same name."""
+        if uri := self._store_uri():
+            from windmill.store.mongo_schema import Connection
+
+            with contextlib.closing(Connection(uri)) as connection:
+                return connection.database.name
+        return "windmill"
+
     def _store_uri(self) -> str | None:
         # Every reader asks for the store, and checking all settings takes longer than most answers do.
         with contextlib.suppress(OSError, ValueError):  # the full check says what is wrong

@@ -30,6 +30,9 @@ VERBS: Final = {
     "schedule": "schedule:schedule",
     "schema": "schedule:schema",
     "doctor": "doctor:doctor",
+    "purge": "purge:purge",
+    "export": "export:export",
+    "restore": "restore:restore",
     "completion": "shell:completion",
     "version": "shell:version",
 }
@@ -38,6 +41,8 @@ GROUPS: Final = {
     "Run": ["run", "rerun", "stop", "pause", "resume"],
     "See": ["ps", "logs", "jobs", "next", "show"],
     "Check": ["validate", "problems", "plan", "schedule", "schema", "doctor"],
+    "Keep": ["purge"],
+    "Keep": ["export", "restore"],
     "Shell": ["completion", "version"],
 }
 
