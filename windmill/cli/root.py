@@ -41,8 +41,7 @@ GROUPS: Final = {
     "Run": ["run", "rerun", "stop", "pause", "resume"],
     "See": ["ps", "logs", "jobs", "next", "show"],
     "Check": ["validate", "problems", "plan", "schedule", "schema", "doctor"],
-    "Keep": ["purge"],
-    "Keep": ["export", "restore"],
+    "Keep": ["purge", "export", "restore"],
     "Shell": ["completion", "version"],
 }
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Final, TypedDict
 
 from windmill.core.documents import Document
 from windmill.core.model import Keep, State
+
+MAX_DAYS: Final = 36_500
+MAX_RUNS: Final = 10_000_000
 
 
 class Bounds(TypedDict):

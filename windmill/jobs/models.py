@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, StringConstraints, WithJsonSchema
 
 from windmill.core.model import CatchUp, Keep, Overrun
+from windmill.core.retention import MAX_DAYS, MAX_RUNS
 from windmill.jobs.fields import (
     Day,
     Duration,
@@ -23,8 +24,6 @@ from windmill.jobs.fields import (
 Text = Annotated[str, StringConstraints(max_length=100_000)]
 Variable = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=200)]
 FOREVER: Final = "forever"
-MAX_DAYS: Final = 36_500
-MAX_RUNS: Final = 10_000_000
 ExitCode = Annotated[int, Field(ge=0, le=255)]
 
 
