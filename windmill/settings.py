@@ -34,6 +34,7 @@ _VARIABLES: Final = {
 }
 _NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
 _WITHOUT_BEHAVIOUR: Final = ("groups", "channels", "dashboard")
+_STORE_SCHEMES: Final = ("mongodb://", "mongodb+srv://")
 _ZONE_FILES: Final = "/zoneinfo/"
 
 
@@ -208,6 +209,12 @@ def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) 
         where = variables.get(("timezone",), FILE)
         mistakes.append(
             f"{where}: unknown timezone {describe(parsed.timezone)}: write an IANA name, as Europe/Lisbon"
+        )
+    if parsed.store.uri is not None and not parsed.store.uri.startswith(_STORE_SCHEMES):
+        where = variables.get(("store", "uri"), FILE)
+        mistakes.append(
+            f"{where}: store.uri is not a MongoDB URI (expected mongodb://HOST/DATABASE or mongodb+srv://..., found a"
+            " value that is not shown): leave it out to keep everything in the home's own file"
         )
     secrets = {f"channels.{name}.url": channel.url for name, channel in parsed.channels.items()}
     for name, project in parsed.projects.items():

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from windmill.core.documents import Document
-from windmill.core.errors import NotFound, Refused, Unavailable
+from windmill.core.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from windmill.core.model import Catalog
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE: Final = "windmill.toml"
 STATE_DIRECTORY: Final = ".windmill"
+MONGODB: Final = ("mongodb://", "mongodb+srv://")
 LAST_GOOD: Final = "last-good"
 SETTLE_SECONDS: Final = 0.05
 LOCK_LIMIT: Final = 4096  # bytes of the lock file that are read
@@ -76,14 +77,16 @@ class Home:
         return settings.load(self.root, self.environ)
 
     def store(self, *, readonly: bool = True) -> Store:
-        """Return a new connection to the store; the caller closes it. Raises Unavailable."""
+        """Return a new connection to the store; the caller closes it.
+
+        Raises Unavailable, and Refused for a URI that is not valid or a store that a newer WindMill wrote.
+        """
+        if uri := self._store_uri():
+            from windmill.store.mongo import MongoStore
+
+            return MongoStore(uri, readonly=readonly)
         from windmill.store.sqlite import SqliteStore
 
-        if self._store_uri():
-            raise Refused(
-                "this version keeps executions in the embedded store only",
-                hint="remove [store] uri from windmill.toml, and WINDMILL_STORE_URI from the environment",
-            )
         self.make_state()
         path = self.state / "windmill.db"
         if readonly and not path.exists():
@@ -102,9 +105,11 @@ class Home:
 
     def _store_uri(self) -> str | None:
         # Every reader asks for the store, and checking all settings takes longer than most answers do.
-        with contextlib.suppress(OSError, ValueError):  # the full check says what is wrong
-            if "store" not in tomllib.loads((self.root / SETTINGS_FILE).read_text()):
-                return self.environ.get("WINDMILL_STORE_URI")
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # the full check says what is wrong
+            file = tomllib.loads((self.root / SETTINGS_FILE).read_text())
+            uri = self.environ.get("WINDMILL_STORE_URI") or file.get("store", {}).get("uri")
+            if uri is None or uri.startswith(MONGODB):
+                return str(uri) if uri else None
         return self.settings.store_uri
 
     def make_state(self) -> None:

@@ -1,4 +1,4 @@
-"""Pages of executions as SQL: filters answered by index, places between pages as opaque cursors."""
+"""Pages of executions as SQL: filters answered by index, places between pages as opaque cursors of every store."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def select_page(wanted: ExecutionFilter, *, limit: int, cursor: str | None) -> t
     One seek per job and state, merged: each reads at most `limit` rows, in order, from its index, where one query
     over several states would sort everything the filter leaves. Raises Refused for a cursor that is none of ours.
     """
-    below = _NEWEST if cursor is None else _place(cursor)
+    below = _NEWEST if cursor is None else place_after(cursor)
     if wanted.until is not None:
         below = min(below, (milliseconds(wanted.until), ""))
     rest, rest_values = _rest(wanted)
@@ -72,7 +72,8 @@ def _rest(wanted: ExecutionFilter) -> tuple[str, list[Any]]:
     return conditions, values
 
 
-def _place(cursor: str) -> tuple[int, str]:
+def place_after(cursor: str) -> tuple[int, str]:
+    """Return the (queued_at in milliseconds, id) that a page begins below. Raises Refused for a foreign cursor."""
     try:
         instant, _, identity = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
         return milliseconds(datetime.fromisoformat(instant)), identity

@@ -1,0 +1,127 @@
+"""A MongoDB database: how it is reached, its indexes, and its version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import IndexModel, MongoClient
+from pymongo.collection import Collection
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError, InvalidName, PyMongoError
+
+from windmill.core.documents import Document
+from windmill.core.errors import Refused
+from windmill.store.mongo_errors import answering
+from windmill.store.version import missing
+
+RAW: Final = CodecOptions(document_class=RawBSONDocument)
+
+_DATABASE: Final = "windmill"
+# What the URI does not say itself.
+_OPTIONS: Final[Mapping[str, Any]] = {
+    "appName": "windmill",
+    "timeoutMS": 2000,
+    "serverSelectionTimeoutMS": 1500,
+    "connectTimeoutMS": 1500,
+    "w": "majority",
+    "journal": True,
+}
+_INDEX_SECONDS: Final = 60  # of a large collection that was restored without its indexes
+_HOSTS: Final = re.compile(r"[\w.,:%\[\]-]+")
+
+# Equality, then order, which is read from either end; the fields behind it are tried on the index's entry, before
+# the document is fetched.
+_EXECUTION_INDEXES: Final = {
+    "by_time": ("queued_at", "_id", "trigger"),
+    "by_state": ("state", "queued_at", "_id", "project", "trigger"),
+    "by_project": ("project", "state", "queued_at", "_id", "trigger"),
+    "by_job": ("job", "state", "queued_at", "_id", "trigger"),
+}
+
+
+class Connection:
+    """A client of its own and the database the URI names; `place` says where that is, without user and password.
+
+    Nothing is asked of the server yet. Raises Refused for a URI that is not valid.
+    """
+
+    def __init__(self, uri: str) -> None:
+        self.client, self.database = _client(uri)
+        self.place = f"{_shown(uri)}/{self.database.name}"
+
+    def close(self) -> None:
+        """Let go of the server; what cannot be said to it any more is not waited for."""
+        with pymongo.timeout(0.5), answering(self.place):
+            self.client.close()
+
+    def prepare(self, *, readonly: bool) -> None:
+        """Check the version of what the database holds; a writer brings it, and all indexes, to that of this code.
+
+        Raises Unavailable, and Refused when a newer WindMill wrote it.
+        """
+        meta = self.database["meta"]
+        with answering(self.place):
+            schema = meta.find_one({"_id": "schema"}) or {}
+        version = int(schema.get("version", 0))
+        left = missing(version, STEPS, where=self.place)
+        if readonly:
+            return
+        with answering(self.place), pymongo.timeout(_INDEX_SECONDS):
+            _create_indexes(self.database)
+            for number, step in enumerate(left, start=version + 1):
+                step(self.database)
+                _record_version(meta, number)
+
+
+def _client(uri: str) -> tuple[MongoClient[Document], Database[Document]]:
+    named = {name.lower() for name, _ in parse_qsl(uri.partition("?")[2].replace(";", "&"), keep_blank_values=True)}
+    named |= {"journal"} if "j" in named else set()
+    options = {name: value for name, value in _OPTIONS.items() if name.lower() not in named}
+    try:
+        client: MongoClient[Document] = MongoClient(uri, tz_aware=True, connect=False, **options)
+        return client, client.get_default_database(_DATABASE)
+    except (PyMongoError, InvalidName, ValueError, TypeError, OSError):  # its words may hold parts of the password
+        raise Refused(
+            "the URI of the store is not valid",
+            hint="mongodb://USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS; write @ : / ? % in user and password as"
+            " %40 %3A %2F %3F %25",
+        ) from None
+
+
+def _shown(uri: str) -> str:
+    """Return scheme and hosts of a URI that the driver has accepted."""
+    scheme, _, rest = uri.partition("://")
+    hosts = re.split("[/?]", rest, maxsplit=1)[0].rpartition("@")[2]
+    return f"{scheme}://{hosts}" if _HOSTS.fullmatch(hosts) else f"{scheme}://..."
+
+
+def _create_indexes(database: Database[Document]) -> None:
+    database["executions"].create_indexes([_index(name, fields) for name, fields in _EXECUTION_INDEXES.items()])
+    database["output"].create_indexes([_index("by_execution", ("execution", "first"))])
+    database["requests"].create_indexes([_index("by_state", ("state", "at", "_id"))])
+
+
+def _index(name: str, fields: tuple[str, ...]) -> IndexModel:
+    return IndexModel([(field, pymongo.ASCENDING) for field in fields], name=name)
+
+
+def _record_version(meta: Collection[Document], version: int) -> None:
+    """Write the version unless another process has come as far; versions only grow."""
+    try:
+        meta.update_one({"_id": "schema", "version": {"$lt": version}}, {"$set": {"version": version}}, upsert=True)
+    except DuplicateKeyError:
+        return
+
+
+def _begin(database: Database[Document]) -> None:
+    """Take the step from an empty database to version 1, which the indexes are all of."""
+
+
+# A database's version is how many of these it has taken; see `windmill.store.version`.
+STEPS: Final[tuple[Callable[[Database[Document]], None], ...]] = (_begin,)
