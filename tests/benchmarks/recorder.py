@@ -76,6 +76,7 @@ def main() -> None:
             journal=Reader(root / "journal"),
             open_store=lambda: SqliteStore(root / "windmill.db"),
             cursors=root / "journal",
+            state=root,
             deliver=lambda _requests: None,
         )
         shipper.ship_once(START)

@@ -97,8 +97,19 @@ def test_output_dropped_in_the_same_round_is_not_written() -> None:
     assert spans(batch) == [(ONE, 1, 1), (ONE, 3, 3), (TWO, 2, 2)]
 
 
-@pytest.mark.parametrize("payload", [b"", b"\xff", b"[]", b"{"])
-def test_a_bad_document_does_not_hold_up_what_follows(payload: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    bad = record(1)._replace(payload=payload)
-    assert [one["id"] for one in gathered(bad, record(2)).executions] == [TWO]
-    assert ONE in caplog.text
+NESTED = b"[" * 100_000
+
+
+@pytest.mark.parametrize("payload", [b"", b"\xff", b"[]", b"{", NESTED, b"{}"])
+@pytest.mark.parametrize("kind", [Kind.RECORD, Kind.END, Kind.DROP])
+def test_a_bad_document_is_named_and_does_not_hold_up_what_follows(kind: Kind, payload: bytes) -> None:
+    gatherer = Gatherer(lambda _execution: 0, Cuts())
+    gatherer.add([record(1)._replace(kind=kind, payload=payload), record(2)])
+    assert [one["id"] for one in gatherer.batch().executions] == [TWO]
+    assert [(flaw.execution, flaw.payload) for flaw in gatherer.flaws] == [(ONE, payload)]
+
+
+def test_a_bad_end_leaves_the_record_and_a_later_end_in_place() -> None:
+    bad = record(1, State.FAILED)._replace(payload=b"{}")
+    assert [one["state"] for one in gathered(record(1), bad).executions] == ["running"]
+    assert [one["state"] for one in gathered(record(1), bad, record(1, State.LOST)).executions] == ["lost"]

@@ -18,12 +18,15 @@ from windmill.execution.journal import Writer
 from windmill.scheduler.shipper import Outbox, Shipper
 from windmill.store.sqlite import SqliteStore
 
+NOTHING = {"bytes": 0, "away_since": None, "error": None, "full": False, "rejected": 0}
+
 
 class Place:
     """A journal directory with a store beside it, and shippers that come and go."""
 
     def __init__(self, root: Path) -> None:
         self.journal = root / "journal"
+        self.state = root
         self.cursors = root / "cursors"
         self.database = root / "windmill.db"
         self.faults = Faults()
@@ -39,6 +42,7 @@ class Place:
             journal=Reader(self.journal),
             open_store=self._open,
             cursors=self.cursors,
+            state=self.state,
             deliver=self.delivered.extend,
         )
         self.opened.callback(self.shipper.close)
@@ -142,10 +146,10 @@ def test_documents_of_the_loop_reach_the_store_the_latest_of_each_name(place: Pl
 def test_a_document_that_is_replaced_while_it_is_written_is_not_forgotten() -> None:
     outbox = Outbox()
     outbox.put("status", {"scheduler": {"pid": 1}})
-    taken = outbox.take()
+    taken = outbox.take(9)
     outbox.put("status", {"scheduler": {"pid": 2}})
     outbox.acknowledge(taken)
-    assert outbox.take() == {("status", "scheduler"): {"pid": 2}}
+    assert outbox.take(9) == {("status", "scheduler"): {"pid": 2}}
 
 
 def test_documents_are_written_once(place: Place) -> None:
@@ -251,7 +255,7 @@ def test_a_store_that_is_away_is_told_and_everything_arrives_when_it_is_back(pla
     place.ship()
     assert place.text(1) == written(1, 1, 2, 3, 4, 5)
     assert place.store.status("scheduler") == {"beat": 5}
-    assert place.shipper.backlog() == {"bytes": 0, "away_since": None, "error": None}
+    assert place.shipper.backlog() == NOTHING
 
 
 def test_a_store_that_failed_is_opened_anew(place: Place) -> None:

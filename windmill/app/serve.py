@@ -80,6 +80,7 @@ class Scheduler:
             journal=self.journal,
             open_store=opened,
             cursors=journal,
+            state=home.state,
             deliver=(lambda _: None) if alone else lambda requests: self.inbox.put(Requested(requests)),
             clock=clock.now,
             when_idle=Retention().step,

@@ -9,7 +9,10 @@ from typing import Any
 from windmill.core.model import Cause, Execution, State
 
 Document = dict[str, Any]
+KEY_MAX = 500  # characters; indexes of some databases hold keys of at most 1024 bytes
 INSTANTS = ("slot", "coalesced_from", "coalesced_to", "queued_at", "started_at", "ended_at")
+
+_STATES = frozenset(State)
 
 
 def to_text(instant: datetime | None) -> str | None:
@@ -63,3 +66,18 @@ def from_document(document: Mapping[str, Any]) -> Execution:
     known["state"] = State(known["state"])
     known["trigger"] = Cause(known["trigger"])
     return Execution(**known)
+
+
+def flaw(document: Mapping[str, Any]) -> str | None:
+    """Return in words why no store can keep the document as an execution, None where nothing speaks against it."""
+    for name in ("id", "job", "state", "trigger", "queued_at"):
+        value = document.get(name)
+        if not isinstance(value, str) or not 0 < len(value) <= KEY_MAX:
+            return f"{name} is not a text of 1 to {KEY_MAX} characters"
+    if document["state"] not in _STATES:
+        return "state is none of " + ", ".join(sorted(_STATES))
+    try:
+        naive = [name for name in INSTANTS if (at := from_text(document.get(name))) and at.tzinfo is None]
+    except (TypeError, ValueError) as error:
+        return f"an instant is not as it should be: {error}"
+    return f"{naive[0]} names no zone" if naive else None

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
-from windmill.core.documents import Document
+from windmill.core.documents import Document, flaw
 from windmill.core.model import State
 from windmill.core.ports import Batch, Drop, Frame, Kind, OutputBlock
 
-_LOG: Final = logging.getLogger(__name__)
 _BLOCK_BYTES: Final = 256 << 10
 _RANK: Final = {State.QUEUED: 0, State.RUNNING: 1}
 _TERMINAL: Final = 2
@@ -42,14 +40,26 @@ class Cuts:
             self._ranges.pop(execution, None)
 
 
+class Flaw(NamedTuple):
+    """A frame that is passed over, because no store could keep what it says."""
+
+    execution: str
+    reason: str
+    payload: bytes
+
+
 class Gatherer:
-    """Collects the frames of one round; `stored_up_to(execution)` is the last output frame the store has already."""
+    """Collects the frames of one round; `stored_up_to(execution)` is the last output frame the store has already.
+
+    After `batch`, `flaws` are the frames that were passed over.
+    """
 
     def __init__(self, stored_up_to: Callable[[str], int], cuts: Cuts) -> None:
         self._stored_up_to = stored_up_to
         self._cuts = cuts
+        self.flaws: list[Flaw] = []
         self._records: dict[str, list[bytes]] = {}
-        self._ends: dict[str, bytes] = {}
+        self._ends: dict[str, list[bytes]] = {}
         self._open: dict[str, list[Frame]] = {}  # per execution, the frames of the block that may still grow
         self._open_bytes: dict[str, int] = {}
         self._blocks: list[OutputBlock] = []
@@ -62,7 +72,7 @@ class Gatherer:
             if kind == Kind.OUTPUT:
                 self._add_output(frame)
             elif kind == Kind.END:
-                self._ends.setdefault(frame.execution, frame.payload)
+                self._ends.setdefault(frame.execution, []).append(frame.payload)
             elif kind == Kind.RECORD:
                 self._records.setdefault(frame.execution, []).append(frame.payload)
             elif kind == Kind.DROP:
@@ -106,45 +116,61 @@ class Gatherer:
         self._blocks.append(OutputBlock(execution, first.sequence, frames[-1].sequence, first.stream, first.at, data))
 
     def _add_drop(self, frame: Frame) -> None:
-        dropped = _parse(frame.execution, frame.payload)
-        if dropped is not None:
-            drop = Drop(execution=frame.execution, first=dropped["first"], last=dropped["last"])
+        dropped = self._parsed(frame.execution, frame.payload)
+        if dropped is None:
+            return
+        first, last = dropped.get("first"), dropped.get("last")
+        if isinstance(first, int) and isinstance(last, int):
+            drop = Drop(execution=frame.execution, first=first, last=last)
             self._drops[frame.execution] = self._cuts.add(drop)
+        else:
+            self.flaws.append(Flaw(frame.execution, "first and last are not numbers", frame.payload))
 
     def _dropped(self, block: OutputBlock) -> bool:
         drop = self._drops.get(block.execution)
         return drop is not None and drop.first <= block.first and block.last <= drop.last
 
     def _documents(self) -> list[Document]:
-        found = [_parse(execution, payload) for execution, payload in self._ends.items()]
-        for execution, payloads in self._records.items():
-            if execution not in self._ends:
-                found.append(_most_advanced(execution, payloads))
-        return [document for document in found if document is not None]
+        found = []
+        for execution in self._ends | self._records:
+            document = self._end(execution) or self._most_advanced(execution)
+            if document is not None:
+                found.append(document)
+        return found
 
+    def _end(self, execution: str) -> Document | None:
+        """Return the first end that can be stored."""
+        documents = (self._execution(execution, payload) for payload in self._ends.get(execution, ()))
+        return next((document for document in documents if document is not None), None)
 
-def _most_advanced(execution: str, payloads: list[bytes]) -> Document | None:
-    """Return the document of the highest state; the latest of equals, but the first that is terminal."""
-    best: Document | None = None
-    for payload in payloads:
-        document = _parse(execution, payload)
-        if document is not None and (best is None or _supersedes(document, best)):
-            best = document
-    return best
+    def _most_advanced(self, execution: str) -> Document | None:
+        """Return the document of the highest state; the latest of equals, but the first that is terminal."""
+        best: Document | None = None
+        for payload in self._records.get(execution, ()):
+            document = self._execution(execution, payload)
+            if document is not None and (best is None or _supersedes(document, best)):
+                best = document
+        return best
+
+    def _execution(self, execution: str, payload: bytes) -> Document | None:
+        document = self._parsed(execution, payload)
+        if document is not None and (reason := flaw(document)):
+            self.flaws.append(Flaw(execution, reason, payload))
+            return None
+        return document
+
+    def _parsed(self, execution: str, payload: bytes) -> Document | None:
+        """Return the JSON object of a frame; one bad frame must not hold up all that follow."""
+        try:
+            document = json.loads(payload)
+        except (ValueError, RecursionError):
+            document = None
+        if isinstance(document, dict):
+            return document
+        self.flaws.append(Flaw(execution, "not a JSON object", payload))
+        return None
 
 
 def _supersedes(document: Document, best: Document) -> bool:
     rank, best_rank = (_RANK.get(one["state"], _TERMINAL) for one in (document, best))
     return best_rank != _TERMINAL and rank >= best_rank
-
-
-def _parse(execution: str, payload: bytes) -> Document | None:
-    """Return the JSON object of a frame, or None (and say so): one bad frame must not hold up all that follow."""
-    try:
-        document = json.loads(payload)
-    except ValueError:
-        document = None
-    if isinstance(document, dict):
-        return document
-    _LOG.error("passed over a journal entry of execution %s that is not a JSON object", execution)
-    return None

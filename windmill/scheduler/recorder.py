@@ -25,7 +25,8 @@ class Recorder:
     `deliver` is called on the recorder's thread with pending requests, each once per process; it must neither
     block nor raise. `when_idle` is called there when nothing is left to ship, for one short piece of other work on
     the store. `clock` says when the store went away. All methods may be called from any thread and only `stop`
-    waits. Cursors are kept in `cursors`/<stream>/cursor.
+    waits. Cursors are kept in `cursors`/<stream>/cursor. While something is not as it should be, `state` holds
+    what `scheduler.backlog.read` returns.
     """
 
     def __init__(
@@ -34,12 +35,18 @@ class Recorder:
         journal: JournalReader,
         open_store: Callable[[], Store],
         cursors: Path,
+        state: Path,
         deliver: Callable[[list[Document]], None],
         clock: Callable[[], datetime],
         when_idle: Callable[[Store, datetime], object] = lambda _store, _now: None,
     ) -> None:
         self._shipper = Shipper(
-            journal=journal, open_store=open_store, cursors=cursors, deliver=deliver, when_idle=when_idle
+            journal=journal,
+            open_store=open_store,
+            cursors=cursors,
+            state=state,
+            deliver=deliver,
+            when_idle=when_idle,
         )
         self._clock = clock
         self._wake = Event()
@@ -73,7 +80,7 @@ class Recorder:
         self._wake.set()
 
     def backlog(self) -> dict[str, Any]:
-        """Return {"bytes": waiting in the journal, "away_since": text or None, "error": sentence or None}."""
+        """Return what `scheduler.backlog.read` does except "at", also while everything is as it should be."""
         return dict(self._shipper.backlog())
 
     def stop(self, timeout: float) -> bool:

@@ -7,19 +7,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
 from windmill.core.documents import Document, to_text
-from windmill.core.errors import WindmillError
+from windmill.core.errors import Unavailable, WindmillError
 from windmill.core.model import Cause, execution_id
 from windmill.core.ports import Batch, JournalReader, Position, Store
+from windmill.scheduler.backlog import Backlog
 from windmill.scheduler.cursors import Cursors
 from windmill.scheduler.gather import Cuts, Gatherer
+from windmill.scheduler.rejects import Item, Rejects, write
 
 _LOG: Final = logging.getLogger(__name__)
 _ROUND_BYTES: Final = 8 << 20
+_ROUND_BYTES_MIN: Final = 64 << 10
+_DOCUMENT_BYTES: Final = 4 << 10  # that one of the loop's is taken for
 _READ_BYTES: Final = 4 << 20
 _FRAME_BYTES: Final = 40  # what a frame takes beside its payload
 _REQUESTS: Final = 100
@@ -37,12 +42,12 @@ class Outbox:
         """Add documents of one kind (job, status, answer) by name."""
         with self._lock:
             for name, document in documents.items():
-                self._waiting[kind, name] = {**self._waiting.get((kind, name), {}), **document}
+                self._waiting[kind, name] = {**self._waiting.pop((kind, name), {}), **document}
 
-    def take(self) -> dict[tuple[str, str], Document]:
-        """Return what waits; it stays until `acknowledge`."""
+    def take(self, most: int) -> dict[tuple[str, str], Document]:
+        """Return what waits, at most so many, the oldest first; it stays until `acknowledge`."""
         with self._lock:
-            return dict(self._waiting)
+            return dict(islice(self._waiting.items(), most))
 
     def acknowledge(self, taken: dict[tuple[str, str], Document]) -> None:
         """Let go of what was taken, except where something newer took its place."""
@@ -67,6 +72,7 @@ class Shipper:
         journal: JournalReader,
         open_store: Callable[[], Store],
         cursors: Path,
+        state: Path,
         deliver: Callable[[list[Document]], None],
         when_idle: Callable[[Store, datetime], object] = lambda _store, _now: None,
     ) -> None:
@@ -82,8 +88,14 @@ class Shipper:
         self._released: dict[str, Position] = {}
         self._stored_up_to: Callable[[str], int] = _nothing_stored
         self._delivered: set[str] = set()
-        self._backlog: dict[str, Any] = {"bytes": 0, "away_since": None, "error": None}
-        self.failures = 0  # rounds that failed since the last one that did not
+        self._round_bytes = _ROUND_BYTES
+        self._rejects = Rejects(state / "rejected")
+        self._backlog = Backlog(state)
+
+    @property
+    def failures(self) -> int:
+        """How many rounds failed since the last one that did not."""
+        return self._backlog.failures
 
     def put(self, kind: str, documents: dict[str, Document]) -> None:
         """Keep documents for the next round. Safe between threads."""
@@ -94,41 +106,48 @@ class Shipper:
         self._applied[stream] = position
 
     def backlog(self) -> dict[str, Any]:
-        """Return {"bytes": waiting in the journal, "away_since": text or None, "error": sentence or None}."""
-        return self._backlog
+        """Return what `scheduler.backlog.read` does except "at", also while everything is as it should be."""
+        return self._backlog.document
 
     def ship_once(self, now: datetime) -> bool:
         """Ship one round; True when there is more to ship at once. Never raises: see `failures`."""
         try:
-            more = self._round()
+            more = self._round(now)
             if not more and self._store is not None:
                 self._when_idle(self._store, now)
             waiting = self._journal.size() if more else 0
+            full = self._journal.full()
         except Exception as error:  # whatever it is, nothing is lost by trying again, and everything by stopping
             self._failed(error, now)
             return False
-        self.failures = 0
-        self._backlog = {"bytes": waiting, "away_since": None, "error": None}
+        self._backlog.succeeded(now, waiting=waiting, full=full, rejected=self._rejects.count)
         return more
 
     def close(self) -> None:
-        """Let go of the store."""
+        """Let go of the store, and of what others are told about it."""
+        self._let_go()
+        self._backlog.close()
+
+    def _let_go(self) -> None:
         store, self._store = self._store, None
         if store is not None:
             store.close()
 
-    def _round(self) -> bool:
+    def _round(self, now: datetime) -> bool:
         if self._store is None:
             self._store = self._open_store()
             self._stored_up_to = cache(self._store.last_sequence)
         store = self._store
         gatherer = Gatherer(self._stored_up_to, self._cuts)
         reached, caught_up = self._read(gatherer)
-        waiting = self._outbox.take()
+        most = self._round_bytes // _DOCUMENT_BYTES
+        waiting = self._outbox.take(most)
         batch = gatherer.batch()
         _address(waiting, batch)
         if batch:
-            store.write(batch)
+            self._write(store, batch, now)
+        for flaw in gatherer.flaws:
+            self._rejects.add(Item("entry", flaw.execution, flaw.payload), flaw.reason, now)
         self._outbox.acknowledge(waiting)
         self._cuts.forget(gatherer.ended())
         for stream, position in reached.items():
@@ -138,12 +157,21 @@ class Shipper:
         if not caught_up:
             return True
         self._stored_up_to = _nothing_stored
-        return self._fetch_requests(store)
+        return len(waiting) == most or self._fetch_requests(store)
+
+    def _write(self, store: Store, batch: Batch, now: datetime) -> None:
+        proof = Batch(status={"recorder": {"id": "recorder", "at": to_text(now), "rejected": self._rejects.count}})
+        try:
+            write(store, batch, lambda item, reason: self._rejects.add(item, reason, now), proof=proof)
+        except (Unavailable, OSError):
+            self._round_bytes = max(self._round_bytes // 2, _ROUND_BYTES_MIN)
+            raise
+        self._round_bytes = min(self._round_bytes * 2, _ROUND_BYTES)
 
     def _read(self, gatherer: Gatherer) -> tuple[dict[str, Position], bool]:
         """Collect what is new; return where each stream was read up to, and whether that was all there is."""
         reached: dict[str, Position] = {}
-        left = _ROUND_BYTES
+        left = self._round_bytes
         for stream in self._journal.streams():
             position = self._cursors.get(stream) or _START
             while left > 0:
@@ -169,7 +197,7 @@ class Shipper:
     def _fetch_requests(self, store: Store) -> bool:
         """Deliver new pending requests; True when one was answered here instead."""
         limit = _REQUESTS + len(self._delivered)
-        pending = [request for request in store.pending_requests(limit=limit) if "id" in request]
+        pending = [request for request in store.pending_requests(limit=limit) if isinstance(request.get("id"), str)]
         fresh = [request for request in pending if request["id"] not in self._delivered]
         if len(pending) < limit:
             self._delivered &= {request["id"] for request in pending}
@@ -181,20 +209,18 @@ class Shipper:
         return bool(answered)
 
     def _failed(self, error: Exception, now: datetime) -> None:
-        self.failures += 1
         sentence = error.message if isinstance(error, WindmillError) else type(error).__name__
         if isinstance(error, OSError) and error.strerror:
             sentence = error.strerror
-        if self.failures == 1:
+        if not self.failures:
             expected = isinstance(error, WindmillError | OSError)
             _LOG.warning("recording waits in the journal: %s", sentence, exc_info=None if expected else error)
-        waiting = self._backlog["bytes"]
+        waiting, full = self._backlog.document["bytes"], False
         with suppress(Exception):
-            waiting = self._journal.size()
-        since = self._backlog["away_since"] or to_text(now)
-        self._backlog = {"bytes": waiting, "away_since": since, "error": sentence}
+            waiting, full = self._journal.size(), self._journal.full()
+        self._backlog.failed(sentence, now, waiting=waiting, full=full, rejected=self._rejects.count)
         with suppress(Exception):
-            self.close()
+            self._let_go()
 
 
 def _nothing_stored(_execution: str) -> int:
