@@ -234,6 +234,7 @@ def shipper(tmp_path: Path, when_idle: Callable[[Store, datetime], object]) -> S
         journal=Reader(tmp_path / "journal"),
         open_store=lambda: SqliteStore(tmp_path / "windmill.db"),
         cursors=tmp_path / "cursors",
+        state=tmp_path,
         deliver=lambda _: None,
         when_idle=when_idle,
     )
