@@ -1,0 +1,118 @@
+"""One child process, read to its end within a deadline, whatever it or its server does."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import IO, Final, NamedTuple
+
+_CHUNK: Final = 64 << 10
+_PAUSE: Final = 0.1  # seconds between looks at the process while its pipes are silent
+_LINE: Final = 4096  # bytes of a line that are passed on
+
+
+class Answer(NamedTuple):
+    """How the child ended. `code` is -9 when it was killed; `late` and `cut` say that time or bytes ran out."""
+
+    code: int
+    out: bytes
+    err: bytes
+    late: bool
+    cut: bool
+
+
+def finish(
+    child: subprocess.Popen[bytes],
+    *,
+    timeout: float,
+    limit: int,
+    on_line: Callable[[str], None] | None = None,
+) -> Answer:
+    """Return what the child wrote and how it ended; its whole process group is gone afterwards.
+
+    The child leads its own session and has pipes for both streams. At `timeout` seconds, or when its output
+    exceeds `limit` bytes, it is killed. Of its errors the last 64 KiB are kept, and `on_line` gets every line.
+    """
+    reader = _Reader(child, limit, on_line)
+    deadline = time.monotonic() + timeout
+    late = False
+    try:
+        while reader.open and not reader.cut and not late:
+            quiet = not reader.turn(min(_PAUSE, max(0.0, deadline - time.monotonic())))
+            if quiet and _ended(child.pid):
+                break
+            late = time.monotonic() >= deadline
+        while not (late or reader.cut or _ended(child.pid)):
+            time.sleep(_PAUSE / 10)
+            late = time.monotonic() >= deadline
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # before it is waited for: its number is still its own
+        child.wait()
+        reader.close()
+    return Answer(child.returncode, bytes(reader.out), bytes(reader.err), late, reader.cut)
+
+
+def _ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+class _Reader:
+    """Both pipes of a child: output up to a limit, errors line by line."""
+
+    def __init__(self, child: subprocess.Popen[bytes], limit: int, on_line: Callable[[str], None] | None) -> None:
+        self.out, self.err = bytearray(), bytearray()
+        self.cut = False
+        self._limit = limit
+        self._on_line = on_line
+        self._line = bytearray()
+        self._pipes = [pipe for pipe in (child.stdout, child.stderr) if pipe is not None]
+        self._errors = child.stderr
+        self._selector = selectors.DefaultSelector()
+        for pipe in self._pipes:
+            self._selector.register(pipe, selectors.EVENT_READ)
+
+    @property
+    def open(self) -> bool:
+        return bool(self._selector.get_map())
+
+    def turn(self, timeout: float) -> bool:
+        """Read what there is; return False when nothing came."""
+        ready = self._selector.select(timeout)
+        for key, _ in ready:
+            pipe = key.fileobj
+            data = os.read(key.fd, _CHUNK)
+            if not data:
+                self._selector.unregister(pipe)
+            elif pipe is self._errors:
+                self._take_errors(data)
+            else:
+                self.out += data
+                self.cut = len(self.out) > self._limit
+        return bool(ready)
+
+    def close(self) -> None:
+        self._selector.close()
+        for pipe in self._pipes:
+            _close(pipe)
+        if self._line and self._on_line:
+            self._on_line(self._line.decode(errors="replace"))
+
+    def _take_errors(self, data: bytes) -> None:
+        self.err += data
+        del self.err[:-_CHUNK]
+        *lines, rest = (bytes(self._line) + data).replace(b"\r", b"\n").split(b"\n")
+        self._line[:] = rest[:_LINE]
+        for line in lines:
+            if line.strip() and self._on_line:
+                self._on_line(line[:_LINE].decode(errors="replace"))
+
+
+def _close(pipe: IO[bytes]) -> None:
+    with suppress(OSError):
+        pipe.close()
