@@ -1,0 +1,64 @@
+"""Data that a released version wrote is read for ever: tests/store/data holds a home's store and its dump."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from windmill.core.documents import from_document
+from windmill.core.model import State
+from windmill.core.ports import COLLECTIONS, ExecutionFilter, Store
+from windmill.store.restore import restore
+from windmill.store.sqlite import SqliteStore
+
+DATA = Path(__file__).parent / "data"
+VERSIONS = sorted(path.name for path in DATA.iterdir())
+COUNTS = {"executions": 13, "output": 21, "jobs": 6, "status": 2, "requests": 12}
+
+pytestmark = pytest.mark.parametrize("version", VERSIONS)
+
+
+@pytest.fixture
+def file(version: str, tmp_path: Path) -> Path:
+    """A copy of the version's store, as its scheduler left it."""
+    return Path(shutil.copy(DATA / version / "windmill.db", tmp_path))
+
+
+def check(store: Store) -> None:
+    """Hold the store to what the home had seen when it was put away."""
+    found = store.executions(ExecutionFilter(), limit=100).items
+    assert {one["state"] for one in found} == set(State) - {State.QUEUED}
+    assert [from_document(one).id for one in found] == [one["id"] for one in found]
+    assert [one["job"] for one in store.open_executions()] == ["p/slow"]
+    assert {len(one["params"]) for one in found if one["job"] == "p/good"} == {1}
+    (retried,) = (one for one in found if one["retry_of"])
+    assert (retried["job"], retried["attempt"], retried["exit_code"]) == ("p/bad", 2, 3)
+    good = store.latest_executions()["p/good"]
+    output = b"".join(block.data for block in store.output(good["id"]))
+    assert bytes(range(256)) + "olá 😀\n".encode() in output
+    assert b"region ['PT']\n" in output
+    assert [one["id"] for one in store.jobs() if one["deleted"]] == ["p/cut", "p/often"]
+    assert [one["kind"] for one in store.pending_requests()] == ["pause"]
+    assert store.status("scheduler") is not None
+
+
+def test_the_store_is_upgraded_and_shows_all_it_held(file: Path) -> None:
+    with closing(SqliteStore(file)) as store:
+        check(store)
+        assert {name: sum(1 for _ in store.dump(name)) for name in COLLECTIONS} == COUNTS
+
+
+def test_the_dump_is_restored_into_a_store_of_now(version: str, tmp_path: Path) -> None:
+    with closing(SqliteStore(tmp_path / "new.db")) as store:
+        counts = restore(store, DATA / version / "dump")
+        assert {name: done.added for name, done in counts.items()} == COUNTS
+        check(store)
+
+
+def test_the_store_and_its_dump_hold_the_same(version: str, file: Path, tmp_path: Path) -> None:
+    with closing(SqliteStore(file)) as kept, closing(SqliteStore(tmp_path / "new.db")) as restored:
+        restore(restored, DATA / version / "dump")
+        assert [list(kept.dump(name)) for name in COLLECTIONS] == [list(restored.dump(name)) for name in COLLECTIONS]
