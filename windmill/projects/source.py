@@ -124,8 +124,10 @@ def check_ref(ref: str) -> str | None:
         (ref.startswith("-"), "starts with -"),
         (not _REF.fullmatch(ref), "contains a character that no branch or tag should have"),
         (".." in ref, 'contains ".."'),
-        (ref == "@", "is no name"),
-        (any(not part or part.startswith(".") or part.endswith((".lock", ".")) for part in parts), "is malformed"),
+        (
+            ref == "@" or any(not part or part.startswith(".") or part.endswith((".lock", ".")) for part in parts),
+            "is malformed",
+        ),
     )
     return next((mistake for wrong, mistake in checks if wrong), None)
 
