@@ -5,13 +5,11 @@ from collections.abc import Iterator
 import pytest
 
 from tests.contracts.processes import *  # noqa: F403 - the whole suite runs here
-from tests.support.servers import GIVEN, NAMES, Server, opened
+from tests.support.servers import NAMES, Server, opened
 
 
 @pytest.fixture(scope="module", params=NAMES)
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    if request.param == "given" and not GIVEN:
-        pytest.skip("WINDMILL_TEST_MONGO_URI names no server")
     with opened(request.param, tmp_path_factory.mktemp("server")) as found:
         yield found
 

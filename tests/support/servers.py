@@ -15,8 +15,8 @@ import pymongo
 
 from tests.support.mongo import MongoServer
 
-GIVEN: Final = os.environ.get("WINDMILL_TEST_MONGO_URI", "")
-NAMES: Final = ("sqlite", "secantusdb", "given")
+ELSEWHERE: Final = os.environ.get("WINDMILL_TEST_MONGO_URI", "")
+NAMES: Final = ("sqlite", "secantus", *(["elsewhere"] if ELSEWHERE else []))
 
 
 class Server(Protocol):
@@ -37,11 +37,11 @@ def opened(name: str, directory: Path) -> Iterator[Server]:
     """Yield the server of one of NAMES, its files in the directory."""
     if name == "sqlite":
         yield _Files(directory)
-    elif name == "secantusdb":
+    elif name == "secantus":
         with MongoServer(directory) as process:
             yield _Mongo(name, process.uri(), process)
     else:
-        server = _Mongo(name, GIVEN, None)
+        server = _Mongo(name, ELSEWHERE, None)
         try:
             yield server
         finally:

@@ -1,0 +1,80 @@
+"""What every store promises to read: what it shows and a little more, however much there is.
+
+`QUESTIONS` are all that the port can be asked about executions, output and requests; how much was read for the
+answer is for each kind of store to tell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from typing import Any, Final
+
+import pytest
+
+from tests.support.executions import START, document, identity
+from windmill.core.model import State
+from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page, Store
+
+Question = Callable[[Store], Any]
+
+_NOON: Final = START + timedelta(minutes=20)
+_FILTERS: Final[Mapping[str, ExecutionFilter]] = {
+    "newest": ExecutionFilter(),
+    "of a job": ExecutionFilter(job="p1/j1"),
+    "of a project": ExecutionFilter(project="p1"),
+    "of a rare project": ExecutionFilter(project="rare"),
+    "of no project": ExecutionFilter(project="none"),
+    "that failed": ExecutionFilter(states=frozenset({State.FAILED})),
+    "that failed or were lost": ExecutionFilter(states=frozenset({State.FAILED, State.LOST})),
+    "of a job that failed": ExecutionFilter(job="p7/j7", states=frozenset({State.FAILED})),
+    "of a project that failed": ExecutionFilter(project="p1", states=frozenset({State.FAILED})),
+    "of a rare project that succeeded": ExecutionFilter(project="rare", states=frozenset({State.SUCCEEDED})),
+    "started by hand": ExecutionFilter(triggers=frozenset({"manual"})),
+    "retried": ExecutionFilter(triggers=frozenset({"retry"})),
+    "of a job retried": ExecutionFilter(job="p1/j1", triggers=frozenset({"retry"})),
+    "succeeded by hand": ExecutionFilter(states=frozenset({State.SUCCEEDED}), triggers=frozenset({"manual"})),
+    "before noon": ExecutionFilter(until=_NOON),
+    "since noon": ExecutionFilter(since=_NOON),
+    "around noon": ExecutionFilter(since=_NOON, until=_NOON + timedelta(seconds=30)),
+    "of a job around noon": ExecutionFilter(job="p1/j1", since=_NOON, until=_NOON + timedelta(minutes=10)),
+    "of a project before noon": ExecutionFilter(project="p1", until=_NOON),
+}
+_AGAIN: Final = Batch(
+    executions=[document(5)],
+    output=[OutputBlock(identity(0), 1, 1, 1, 0, b"x")],
+    answers=[{"id": "7", "state": "done", "answer": {}}],
+)
+
+
+def _pages(wanted: ExecutionFilter, store: Store) -> list[Page]:
+    """Return two pages of ten."""
+    first = store.executions(wanted, limit=10)
+    return [first, store.executions(wanted, limit=10, cursor=first.next)] if first.next else [first]
+
+
+QUESTIONS: Final[Mapping[str, Question]] = {
+    **{name: partial(_pages, wanted) for name, wanted in _FILTERS.items()},
+    "one": lambda store: store.execution(identity(5)),
+    "by a prefix": lambda store: store.execution(identity(5)[:12]),
+    "open": lambda store: store.open_executions(),
+    "latest": lambda store: store.latest_executions(),
+    "output": lambda store: store.output(identity(0), limit=5000),
+    "output after": lambda store: store.output(identity(0), after=90, limit=5000),
+    "output tail": lambda store: store.output_tail(identity(0), size=5000),
+    "last sequence": lambda store: store.last_sequence(identity(0)),
+    "request": lambda store: store.request("7"),
+    "pending requests": lambda store: store.pending_requests(),
+    "expired by age": lambda store: store.expired("p1/j1", before=_NOON, beyond=None, limit=20),
+    "expired by number": lambda store: store.expired("p1/j1", before=None, beyond=3, limit=20),
+    "a write again": lambda store: store.write(_AGAIN),
+}
+sizes: Final = [2_000, pytest.param(200_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
+
+
+def shown(answer: Any) -> int:
+    """Return how many things the answer holds."""
+    if isinstance(answer, list) and answer and isinstance(answer[0], Page):
+        return sum(len(page.items) for page in answer)
+    return len(answer) if isinstance(answer, list) or (isinstance(answer, dict) and "id" not in answer) else 1

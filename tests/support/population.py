@@ -1,0 +1,49 @@
+"""Very many executions, as a store of some age holds them: most succeeded, some things are rare."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+
+from tests.support.executions import document, identity
+from windmill.core.documents import Document
+from windmill.core.model import State
+from windmill.core.ports import Batch, OutputBlock, Store
+
+OPEN = 20
+JOBS = 200
+_PER_BATCH = 2000
+
+
+def executions(number: int) -> Iterator[Document]:
+    """Yield `number` executions of 200 jobs in 10 projects, one a second.
+
+    One in 1000 failed and one in 5000 was lost, one in 20 was skipped, one in 4000 was started by hand, four
+    belong to a job of their own, and the last 20 are running.
+    """
+    rare = max(1, number // 4)
+    for index in range(number):
+        job = "rare/job" if index % rare == 3 else f"p{index % 10}/j{index % JOBS}"
+        trigger = "manual" if index % 4000 == 5 else "schedule"
+        yield document(index, State.RUNNING if index >= number - OPEN else _ended(index), job=job, trigger=trigger)
+
+
+def load(store: Store, number: int) -> None:
+    """Write so many executions, output of one of them, and requests of which one is pending."""
+    waiting = executions(number)
+    while batch := list(islice(waiting, _PER_BATCH)):
+        store.write(Batch(executions=batch))
+    blocks = [OutputBlock(identity(0), first, first, 1, 0, b"x" * 1000) for first in range(1, number // 20)]
+    store.write(Batch(output=blocks))
+    requests = [str(index) for index in range(number // 20)]
+    for name in requests:
+        store.add_request({"id": name, "kind": "run", "job": "p0/j0", "by": "ann", "at": "2026-01-01T00:00:00.000Z"})
+    store.write(Batch(answers=[{"id": name, "state": "done", "answer": {}} for name in requests[1:]]))
+
+
+def _ended(index: int) -> State:
+    if index % 1000 == 7:
+        return State.FAILED
+    if index % 5000 == 9:
+        return State.LOST
+    return State.SKIPPED if index % 20 == 11 else State.SUCCEEDED
