@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from windmill.core.documents import Document
 from windmill.core.explain import in_words
-from windmill.core.model import Job
+from windmill.core.model import Job, is_system
 
 
 def definition(job: Job, *, stale: bool) -> Document:
@@ -27,4 +27,5 @@ def definition(job: Job, *, stale: bool) -> Document:
         "inactive": list(job.inactive),
         "stale": stale,
         "deleted": False,
+        "system": is_system(job.key),
     }

@@ -37,6 +37,8 @@ class Cause(StrEnum):
     MANUAL = "manual"
 
 
+SYNC: Final = "@sync"  # name of the system job that brings a project up to date; no job file can name one so
+
 SCHEDULED: Final = frozenset({Cause.SCHEDULE, Cause.CATCH_UP})  # these settle slots
 
 
@@ -157,6 +159,11 @@ class Job:
     def key(self) -> str:
         """The job's identity, project/name."""
         return f"{self.project}/{self.name}"
+
+
+def is_system(key: str) -> bool:
+    """Return True for the key of a job that WindMill runs for itself."""
+    return key.endswith("/" + SYNC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,7 +18,7 @@ from typing import Final
 from windmill.core.documents import Document
 from windmill.core.errors import Refused, WindmillError
 from windmill.core.events import Answer, RunRequested
-from windmill.core.model import Job
+from windmill.core.model import Job, is_system
 from windmill.core.ports import Executor, ExecutorEventKind, Position
 from windmill.core.reconcile import diff
 from windmill.scheduler.inbox import Inbox, Loaded, Requested, Signalled
@@ -57,6 +57,7 @@ class Loop:
         report: Report,
         clock: Callable[[], datetime],
         look: Callable[[], None],
+        poll: Callable[[str], None] = lambda _: None,
         applied: Callable[[str, Position], None],
         say: Callable[[str], None],
         alone: bool = False,
@@ -67,6 +68,7 @@ class Loop:
         self._poll = select.epoll()
         self._poll.register(inbox.fileno(), select.EPOLLIN)
         self._poll.register(executor.fileno(), select.EPOLLIN)
+        self._poke = poll
         self._drift = 0.0
         self._loaded = False
         self._early: list[dict[str, object]] = []  # requests that came before the jobs were known
@@ -134,6 +136,8 @@ class Loop:
                 self._table.confirm(event.execution)
             else:
                 self._performer.ended(event.execution, now)
+                if is_system(event.execution.job):
+                    self._look()  # what it published is to be taken over now
         if news:
             self._report.wake()
 
@@ -162,6 +166,10 @@ class Loop:
         self._persist()
 
     def _request(self, request: Document, now: datetime) -> None:
+        if request.get("kind") == "poll":
+            self._poke(str(request.get("project", "")))
+            self._performer.perform([Answer(str(request["id"]))], now)
+            return
         key, event = to_event(request, self._table.job, self._performer.owner_of)
         if self._draining and isinstance(event, RunRequested):
             raise Refused("the scheduler is ending and starts nothing more")
@@ -171,6 +179,7 @@ class Loop:
     def _signalled(self, number: int) -> None:
         if number == signal.SIGHUP:
             self._look()
+            self._poke("")
         elif number == signal.SIGINT and self._performer.running and not (self._draining or self._alone):
             self._draining = True
             running = len(self._performer.running)

@@ -6,13 +6,14 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from windmill.core.admit import Queue
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
 from windmill.core.events import Admit, Answer, Ended, Order, Record, Stop
 from windmill.core.explain import duration_in_words
-from windmill.core.model import FAILURES, TERMINAL, Execution, Job, Location, State
+from windmill.core.model import FAILURES, TERMINAL, Execution, Job, Location, State, is_system
 from windmill.core.ports import Executor
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.planning import plan_for
@@ -20,6 +21,8 @@ from windmill.scheduler.requests import answer
 from windmill.scheduler.table import Table
 
 log = logging.getLogger("windmill.scheduler")
+
+SYNCS_AT_ONCE: Final = 2
 
 
 class Performer:
@@ -40,6 +43,8 @@ class Performer:
         self._environ = environ
         self._max_running = max_running
         self._queue = Queue()
+        self._syncs = Queue()  # of what WindMill runs for itself: it neither takes a job's place nor waits for one
+        self._syncing: set[str] = set()
         self._fresh: list[str] = []  # ids queued since the last `admit`, not written down yet
         self.locations: Mapping[str, Location] = {}
         self.running: dict[str, str] = {}  # id of an ordered or running execution -> key of its job
@@ -48,10 +53,12 @@ class Performer:
             execution = entry.state.open
             if execution is not None and execution.state is State.RUNNING:
                 self.running[execution.id] = execution.job
+                if is_system(execution.job):
+                    self._syncing.add(execution.id)
 
     def owner_of(self, execution: str) -> str | None:
         """Return the key of the job whose open execution has this id."""
-        return self.running.get(execution) or self._queue.job_of(execution)
+        return self.running.get(execution) or self._queue.job_of(execution) or self._syncs.job_of(execution)
 
     @property
     def waiting(self) -> list[Execution]:
@@ -67,8 +74,9 @@ class Performer:
                     self._ledger.record(execution, now)
                     if execution.state in TERMINAL:
                         self._queue.discard(execution.id)
+                        self._syncs.discard(execution.id)
                 case Admit(execution):
-                    self._queue.add(execution)
+                    (self._syncs if is_system(execution.job) else self._queue).add(execution)
                     self._fresh.append(execution.id)
                 case Stop(execution_id, by):
                     self._executor.stop(execution_id, by=by)
@@ -77,13 +85,14 @@ class Performer:
 
     def admit(self, now: datetime) -> None:
         """Start what the cap allows, in order; write down what has to wait."""
-        for key in self._queue.take(self._max_running - len(self.running)):
+        starting = self._queue.take(self._max_running - len(self.running) + len(self._syncing))
+        for key in [*starting, *self._syncs.take(SYNCS_AT_ONCE - len(self._syncing))]:
             execution = self._table[key].state.open
             if execution is not None:
                 self._start(execution, now)
         fresh, self._fresh = self._fresh, []
         for identity in fresh:
-            waiting = self._queue.job_of(identity)
+            waiting = self._queue.job_of(identity) or self._syncs.job_of(identity)
             execution = self._table[waiting].state.open if waiting else None
             if execution is not None:
                 self._ledger.record(execution, now)
@@ -91,6 +100,7 @@ class Performer:
     def ended(self, execution: Execution, now: datetime) -> None:
         """Apply the end of an execution and carry out what follows."""
         self.running.pop(execution.id, None)
+        self._syncing.discard(execution.id)
         self.ordered.discard(execution.id)
         _tell(execution)
         if execution.job in self._table:
@@ -115,6 +125,8 @@ class Performer:
             return
         if plan is not None:
             self.running[execution.id] = key
+            if is_system(key):
+                self._syncing.add(execution.id)
             self.ordered.add(execution.id)
             self._executor.start(plan)
 
