@@ -30,6 +30,7 @@ from windmill.store.mongo_writes import (
 )
 
 _BLOCKS_PER_READ: Final = 32  # at most 8 MiB
+_NUMBERS: Final = {"_id": False, "first": True, "last": True}  # an index has them: no block is read for these
 
 
 class MongoStore:
@@ -201,12 +202,12 @@ class MongoStore:
 
     def _block_at(self, execution: str, sequence: int) -> int:
         """Return where the block begins that holds the frame, or the last one before it."""
-        found = self._newest_block({"execution": execution, "first": {"$lte": sequence}})
+        found = self._newest_block({"execution": execution, "first": {"$lt": sequence + 1}})
         return int(found["first"]) if found else 0
 
     def _newest_block(self, wanted: Document) -> Document | None:
         with self._answering():
-            return self._database["output"].find_one(wanted, {"first": 1, "last": 1}, sort=[("first", -1)])
+            return self._database["output"].find_one(wanted, _NUMBERS, sort=[("first", -1)])
 
     def _blocks(self, wanted: Document, direction: int) -> Iterator[OutputBlock]:
         output = self._database["output"]

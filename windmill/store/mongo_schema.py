@@ -13,7 +13,8 @@ from bson.raw_bson import RawBSONDocument
 from pymongo import IndexModel, MongoClient
 from pymongo.collection import Collection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError, InvalidName, PyMongoError
+from pymongo.errors import DuplicateKeyError, PyMongoError
+from pymongo.uri_parser import parse_uri
 
 from windmill.core.documents import Document
 from windmill.core.errors import Refused
@@ -80,15 +81,18 @@ class Connection:
 
 
 def _client(uri: str) -> tuple[MongoClient[Document], Database[Document]]:
-    named = {name.lower() for name, _ in parse_qsl(uri.partition("?")[2].replace(";", "&"), keep_blank_values=True)}
+    query = uri.partition("?")[2]
+    named = {name.lower() for name, _ in parse_qsl(query.replace(";", "&"), keep_blank_values=True)}
     named |= {"journal"} if "j" in named else set()
     options = {name: value for name, value in _OPTIONS.items() if name.lower() not in named}
     try:
+        if uri.startswith("mongodb://"):  # the other form is looked up in DNS, where nobody waits for it
+            parse_uri(uri, warn=False)
         client: MongoClient[Document] = MongoClient(uri, tz_aware=True, connect=False, **options)
         return client, client.get_default_database(_DATABASE)
-    except (PyMongoError, InvalidName, ValueError, TypeError, OSError):  # its words may hold parts of the password
+    except (PyMongoError, ValueError, TypeError, OSError):  # what it says may hold parts of the password
         raise Refused(
-            "the URI of the store is not valid",
+            "the URI of the store, or one of its options, is not valid",
             hint="mongodb://USER:PASSWORD@HOST:PORT/DATABASE?OPTIONS; write @ : / ? % in user and password as"
             " %40 %3A %2F %3F %25",
         ) from None
@@ -103,7 +107,7 @@ def _shown(uri: str) -> str:
 
 def _create_indexes(database: Database[Document]) -> None:
     database["executions"].create_indexes([_index(name, fields) for name, fields in _EXECUTION_INDEXES.items()])
-    database["output"].create_indexes([_index("by_execution", ("execution", "first"))])
+    database["output"].create_indexes([_index("by_execution", ("execution", "first", "last"))])
     database["requests"].create_indexes([_index("by_state", ("state", "at", "_id"))])
 
 

@@ -137,8 +137,9 @@ def _lesser(state: str) -> list[str]:
 
 
 def _within(drop: Drop) -> Document:
-    first = {"$gte": drop.first, "$lte": drop.last}
-    return {"execution": drop.execution, "first": first, "last": {"$lte": drop.last}}
+    beyond = drop.last + 1
+    first = {"$gte": drop.first, "$lt": beyond}
+    return {"execution": drop.execution, "first": first, "last": {"$lt": beyond}}
 
 
 def _pieces(items: Sequence[T], sizes: Sequence[int]) -> Iterator[list[T]]:
