@@ -1,16 +1,19 @@
-"""One child process, read to its end within a deadline, whatever it or its server does."""
+"""One child process, kept within limits and read to its end within a deadline, whatever it or its server does."""
 
 from __future__ import annotations
 
+import math
 import os
 import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import IO, Final, NamedTuple
 
+MAX_BYTES: Final = 2 << 30  # of one file that a command writes: a pack, a checked-out file
+_MAX_MEMORY: Final = 2 << 30
 _CHUNK: Final = 64 << 10
 _PAUSE: Final = 0.1  # seconds between looks at the process while its pipes are silent
 _LINE: Final = 4096  # bytes of a line that are passed on
@@ -24,6 +27,15 @@ class Answer(NamedTuple):
     err: bytes
     late: bool
     cut: bool
+
+
+def limited(command: Sequence[str], *, timeout: float, max_bytes: int = MAX_BYTES) -> list[str]:
+    """Return the command with limits that hold without us too: seconds, memory, and bytes of any one file.
+
+    At the end of its time its whole process group is killed, by `timeout` of coreutils.
+    """
+    limits = f'ulimit -d {_MAX_MEMORY >> 10}; ulimit -f {max(1, max_bytes >> 9)}; exec "$@"'
+    return ["timeout", "-s", "KILL", str(max(1, math.ceil(timeout))), "sh", "-c", limits, "sh", *command]
 
 
 def finish(

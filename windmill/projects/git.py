@@ -13,10 +13,10 @@ from typing import Final, TypeVar
 from windmill.core import paths
 from windmill.core.errors import Refused, WindmillError
 from windmill.projects import git_tree, poll
-from windmill.projects.bounded import Answer
+from windmill.projects.bounded import MAX_BYTES, Answer
 from windmill.projects.git_command import LOCAL_TIMEOUT, Commands
 from windmill.projects.git_history import FORMAT, Commit, commits
-from windmill.projects.source import MAX_BYTES, Remote, SourceError, address, check, is_commit, shown
+from windmill.projects.source import Remote, SourceError, address, check, is_commit, shown
 
 _NO_SPACE: Final = b"No space left on device"
 _LOG_BYTES: Final = 8 << 20

@@ -9,8 +9,8 @@ from typing import Final
 
 from git.cmd import Git
 
-from windmill.projects.bounded import Answer, finish
-from windmill.projects.source import MAX_BYTES, Remote, bounded, hardened_environment, masked
+from windmill.projects.bounded import MAX_BYTES, Answer, finish, limited
+from windmill.projects.source import Remote, hardened_environment, masked
 
 LOCAL_TIMEOUT: Final = 120.0  # seconds for a command that asks no server
 _OUTPUT: Final = 64 << 20
@@ -48,7 +48,7 @@ class Commands:
         foreign = [part for name in os.environ if name not in environment for part in ("-u", name)]
         command = ["env", *foreign, "git", f"--git-dir={self.directory}", *arguments]
         process = Git("/").execute(
-            bounded(command, timeout=timeout + 5, max_bytes=max_bytes),
+            limited(command, timeout=timeout + 5, max_bytes=max_bytes),
             as_process=True,
             env=environment,
             start_new_session=True,

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from windmill.core.errors import Refused
-from windmill.projects.bounded import Answer, finish
+from windmill.projects.bounded import Answer, finish, limited
 from windmill.projects.source import (
     Remote,
     SourceError,
     address,
-    bounded,
     check,
     hardened_environment,
     is_commit,
@@ -70,7 +69,7 @@ def look_up(remote: Remote, *, environ: Mapping[str, str], timeout: float) -> Na
     patterns = [name + peel for name in wanted for peel in ("", "^{}")]
     command = ["git", "ls-remote", "--quiet", "--end-of-options", address(remote), *patterns]
     with subprocess.Popen(
-        bounded(command, timeout=timeout + 5),
+        limited(command, timeout=timeout + 5),
         env=hardened_environment(environ, remote),
         cwd="/",  # no repository, and so no configuration, lies around it
         stdin=subprocess.DEVNULL,

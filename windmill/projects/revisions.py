@@ -74,8 +74,8 @@ class Revisions:
     def collect(self, keep: set[str], *, now: datetime, in_use: set[str]) -> list[str]:
         """Remove the revisions that nothing needs, and the leftovers of dead makers; return the keys removed.
 
-        A revision stays if it is in `keep` or `in_use` (see the method of that name), or if it was published within the hour
-        before `now`. Its document <key>.json goes with it. What cannot be removed is tried again the next time.
+        A revision stays if it is in `keep` or `in_use` (see the method of that name), or if it was published within
+        the hour before `now`. Its document <key>.json goes with it. What cannot be removed is tried again next time.
         """
         removed = []
         for entry in self._entries():

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import SplitResult, quote, unquote, urlsplit
@@ -12,8 +11,6 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit
 from windmill.core import paths
 from windmill.core.errors import Refused, WindmillError
 
-MAX_BYTES: Final = 2 << 30  # of one file that git writes: a pack, a checked-out file
-_MAX_MEMORY: Final = 2 << 30
 _MAX_LENGTH: Final = 2048
 _SHORTEST_SECRET: Final = 4  # characters; shorter ones would mask half of every line
 _PROTOCOLS: Final = {"https": "https", "http": "http:https", "ssh": "ssh", "git": "git", "file": "file"}
@@ -177,15 +174,6 @@ def hardened_environment(environ: Mapping[str, str], remote: Remote | None) -> d
     for number, (key, value) in enumerate(config.items()):
         environment |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return environment
-
-
-def bounded(command: Sequence[str], *, timeout: float, max_bytes: int = MAX_BYTES) -> list[str]:
-    """Return the command with limits that hold without us too: seconds, memory, and bytes of any one file.
-
-    At the end of its time its whole process group is killed, by `timeout` of coreutils.
-    """
-    limits = f'ulimit -d {_MAX_MEMORY >> 10}; ulimit -f {max(1, max_bytes >> 9)}; exec "$@"'
-    return ["timeout", "-s", "KILL", str(max(1, math.ceil(timeout))), "sh", "-c", limits, "sh", *command]
 
 
 def masked(text: str, remote: Remote | None) -> str:
