@@ -12,10 +12,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from windmill.app.local import open_executions
+from windmill.cli.outage import in_words, outage
 from windmill.cli.session import Session
 from windmill.cli.text import count, local, size, span
 from windmill.core.documents import from_text
 from windmill.core.errors import WindmillError
+from windmill.scheduler.backlog import read
 
 OLDEST_PYTHON: Final = (3, 11)
 OLDEST_KERNEL: Final = (5, 3)  # pidfd_open; the subreaper is older
@@ -112,7 +115,11 @@ def disk(session: Session) -> Check:
 def store(session: Session) -> Check:
     """Judge whether the store opens and how long an answer takes."""
     began = time.monotonic()
-    session.store.open_executions()
+    if session.store_failure is not None:
+        found = in_words(session, session.store_failure, outage(session))
+        return Check(
+            "store", "problem", found, session.store_failure.hint or "start the database, or mend [store] uri"
+        )
     took = timedelta(seconds=time.monotonic() - began)
     if took > SLOW_STORE:
         return Check("store", "warning", f"answered after {span(took)}", "is the disk busy, or not a local one")
@@ -123,6 +130,9 @@ def scheduler(session: Session) -> Check:
     """Judge whether a scheduler runs and shows signs of life."""
     if not session.scheduler_alive:
         return Check("scheduler", "warning", "not running", "windmill up")
+    if session.store_failure is not None:
+        running = sum(1 for one in open_executions(session.home) if one["state"] == "running")
+        return Check("scheduler", "ok", f"running, and {count(running, 'execution')} with it")
     seen = session.store.status("scheduler")
     beat = from_text(seen["at"]) if seen else None
     if beat is None:
@@ -135,8 +145,15 @@ def scheduler(session: Session) -> Check:
 
 
 def backlog(session: Session) -> Check:
-    """Judge how much waits in the journal for the store."""
+    """Judge what waits in the journal for the store, and whether it all fits and is taken."""
     waiting = sum(_size(path) for path in session.home.state.glob("journal/**/*"))
+    known = read(session.home.state) or {}
+    if known.get("full"):
+        fix = "bring the store back, or raise journal_max_size in windmill.toml"
+        return Check("journal", "problem", f"full with {size(waiting)}: output is being cut", fix)
+    if rejected := known.get("rejected"):
+        found = f"{count(rejected, 'document')} that the store refuses"
+        return Check("journal", "problem", found, f"read why in {session.home.state / 'rejected'}")
     if waiting > LARGE_BACKLOG:
         return Check("journal", "warning", f"{size(waiting)} wait for the store", "is the store away or slow")
     return Check("journal", "ok", size(waiting))

@@ -22,7 +22,7 @@ def doctor(session: Session) -> int:
         windmill doctor
         windmill doctor --json
 
-    Exit status 3 when something is a problem; a warning is none.
+    Exit status 3 when something is a problem, 5 when that is the store which does not answer; a warning is none.
     """
     from windmill.cli.checkup import checkup
 
@@ -34,4 +34,6 @@ def doctor(session: Session) -> int:
         Column(title="to do", value=lambda row: row["fix"]),
     ]
     show(session, columns, found)
+    if "store_failure" in session.__dict__ and session.store_failure:
+        return Exit.UNREACHABLE
     return Exit.PROBLEMS if any(row["verdict"] == "problem" for row in found) else Exit.OK

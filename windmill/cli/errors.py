@@ -39,18 +39,20 @@ def run_guarded(arguments: list[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except Exception as error:
-        return _report(error, verbose=session.verbose)
+        return _report(error, session)
     finally:
         session.close()
 
 
-def _report(error: Exception, *, verbose: bool) -> Exit:
+def _report(error: Exception, session: Session) -> Exit:
     match error:
+        case Unavailable():
+            _report_away(error, session)
         case WindmillError():
             _complain(str(error))
         case OSError(strerror=str(reason), filename=str(name)):
             _complain(f"{name}: {reason}")
-        case _ if verbose:
+        case _ if session.verbose:
             traceback.print_exception(error)
         case _:
             _complain(
@@ -60,6 +62,16 @@ def _report(error: Exception, *, verbose: bool) -> Exit:
     if isinstance(error, NotFound):
         return Exit.NOT_FOUND
     return Exit.UNREACHABLE if isinstance(error, Unavailable) else Exit.FAILED
+
+
+def _report_away(error: Unavailable, session: Session) -> None:
+    from windmill.cli.outage import in_words, outage
+
+    known = outage(session)
+    message = in_words(session, error, known)
+    if session.json:
+        session.print_json({"error": message, "hint": error.hint, "store": known, **session.known_all_the_same})
+    _complain(message + (f"\n  hint: {error.hint}" if error.hint else ""))
 
 
 def _complain(message: str) -> None:

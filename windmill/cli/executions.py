@@ -18,7 +18,7 @@ from windmill.cli.tables import Column, show
 from windmill.cli.text import STATE_STYLES, one_line, relative, span, state_word
 from windmill.cli.times import duration
 from windmill.core.documents import Document, from_text
-from windmill.core.errors import Refused
+from windmill.core.errors import Refused, Unavailable
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter, Stream
 
@@ -57,9 +57,10 @@ def ps(
         windmill ps --job nightly --json         one job's, as JSON
 
     Piped, the columns are separated by tabs: id, job, state, reason, trigger, slot, started_at, ended_at, exit_code.
+    While the store is away, open executions are listed from local files, and the exit status is 5.
     """
     if not (everything or job or states or last or limit):
-        show(session, columns(session), session.store.open_executions(), empty=_nothing_open(session))
+        _show_open(session)
         return
     wanted = ExecutionFilter(
         job=recorded_key(session, job) if job else "",
@@ -67,6 +68,27 @@ def ps(
         since=session.now - duration(last) if last else None,
     )
     show(session, columns(session), _pages(session, wanted, limit), empty="no execution matches")
+
+
+def _show_open(session: Session) -> None:
+    try:
+        found = session.store.open_executions()
+    except Unavailable:
+        _show_open_locally(session)
+        raise
+    show(session, columns(session), found, empty=_nothing_open(session))
+
+
+def _show_open_locally(session: Session) -> None:
+    """Show what is open as far as this machine's files tell, before it is said that the store is away."""
+    from windmill.app.local import open_executions
+
+    found = open_executions(session.home)
+    if session.json:
+        session.known_all_the_same["executions"] = found
+    else:
+        session.say("from local files, as the store does not answer:")
+        show(session, columns(session), found, empty="nothing is open")
 
 
 def _pages(session: Session, wanted: ExecutionFilter, limit: int | None) -> Iterator[Document]:

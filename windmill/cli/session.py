@@ -6,13 +6,14 @@ import json
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from windmill.cli.text import clean_lines
+from windmill.core.errors import Unavailable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,6 +32,7 @@ class Session:
     quiet: bool = False
     verbose: bool = False
     no_color: bool = False
+    known_all_the_same: dict[str, Any] = field(default_factory=dict)  # goes beside an error into its JSON
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -55,6 +57,15 @@ class Session:
     def store(self) -> Store:
         """The store, for reading."""
         return self.home.store(readonly=True)
+
+    @cached_property
+    def store_failure(self) -> Unavailable | None:
+        """Why the store does not answer, or None; found out once."""
+        try:
+            self.store.status("scheduler")
+        except Unavailable as error:
+            return error
+        return None
 
     @cached_property
     def requests(self) -> Store:
