@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from windmill.core.errors import NotFound, WindmillError
+from windmill.core.errors import WindmillError
 from windmill.projects.layout import ProjectFolders, inside
 
 PYTHON = "/usr/bin/python3"
@@ -18,22 +18,22 @@ def folders(tmp_path: Path) -> ProjectFolders:
 
 
 def test_directories_and_single_files_are_projects(folders: ProjectFolders) -> None:
-    assert folders.names() == ["reports", "single"]
+    assert (list(folders.directories()), list(folders.scripts())) == (["reports"], ["single"])
 
 
 @pytest.mark.parametrize("name", [".hidden/", "__pycache__/", ".hidden.py", "__init__.py", "notes.txt", "a b.py"])
 def test_other_names_are_none(folders: ProjectFolders, tmp_path: Path, name: str) -> None:
     path = tmp_path / "projects" / name
     path.mkdir() if name.endswith("/") else path.touch()
-    assert folders.names() == ["reports", "single"]
+    assert (list(folders.directories()), list(folders.scripts())) == (["reports"], ["single"])
 
 
 def test_a_home_without_projects_has_none(tmp_path: Path) -> None:
-    assert ProjectFolders(tmp_path).paths() == {}
+    assert ProjectFolders(tmp_path).directories() == {}
 
 
 def test_the_path_of_a_single_file_project_is_the_file(folders: ProjectFolders, tmp_path: Path) -> None:
-    assert folders.paths()["single"] == tmp_path / "projects" / "single.py"
+    assert folders.scripts()["single"] == tmp_path / "projects" / "single.py"
 
 
 def test_a_directory_is_its_own_root(folders: ProjectFolders, tmp_path: Path) -> None:
@@ -41,25 +41,11 @@ def test_a_directory_is_its_own_root(folders: ProjectFolders, tmp_path: Path) ->
     assert (location.root, location.revision, location.python) == (str(tmp_path / "projects/reports"), None, PYTHON)
 
 
-def test_the_root_of_a_single_file_is_the_directory_around_it(folders: ProjectFolders, tmp_path: Path) -> None:
-    assert folders.locate("single").root == str(tmp_path / "projects")
-
-
 def test_an_environment_of_the_project_is_used(folders: ProjectFolders, tmp_path: Path) -> None:
     own = tmp_path / "projects" / "reports" / ".venv" / "bin" / "python"
     own.parent.mkdir(parents=True)
     own.symlink_to("/bin/sh")
     assert folders.locate("reports").python == str(own)
-
-
-def test_an_unknown_project_names_those_there_are(folders: ProjectFolders) -> None:
-    with pytest.raises(NotFound, match="reports, single"):
-        folders.locate("repotrs")
-
-
-def test_a_directory_wins_over_a_file_of_its_name(folders: ProjectFolders, tmp_path: Path) -> None:
-    (tmp_path / "projects" / "single").mkdir()
-    assert folders.locate("single").root == str(tmp_path / "projects" / "single")
 
 
 def test_a_linked_directory_is_a_project(folders: ProjectFolders, tmp_path: Path) -> None:
@@ -71,8 +57,7 @@ def test_a_linked_directory_is_a_project(folders: ProjectFolders, tmp_path: Path
 def test_a_single_file_that_links_out_is_refused(folders: ProjectFolders, tmp_path: Path) -> None:
     (tmp_path / "evil.py").touch()
     (tmp_path / "projects" / "out.py").symlink_to(tmp_path / "evil.py")
-    with pytest.raises(NotFound):
-        folders.locate("out")
+    assert "out" not in folders.scripts()
 
 
 def test_a_path_inside_need_not_exist(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from dataclasses import replace
 from threading import Event
 from typing import Final
 
@@ -13,7 +14,7 @@ from windmill.app.home import Home
 from windmill.app.serve import Scheduler, say
 from windmill.core.documents import Document
 from windmill.core.errors import NotFound, Refused, Unavailable, WindmillError
-from windmill.core.model import TERMINAL, Catalog, Cause, Job, State, execution_id
+from windmill.core.model import TERMINAL, Catalog, Cause, State, execution_id
 from windmill.core.ports import JournalReader, Kind, OutputBlock, Position, Store
 from windmill.scheduler.inbox import Loaded, Requested
 
@@ -30,7 +31,8 @@ def run_alone(home: Home, request: Document, show: Show) -> Document:
     Raises NotFound for an unknown job and Refused when the job cannot start now.
     """
     key = str(request["job"])
-    job = home.catalog().jobs.get(key)
+    catalog = home.catalog()
+    job = catalog.jobs.get(key)
     if job is None:
         raise NotFound(f"there is no job {key}")
     identity = execution_id(key, cause=Cause.MANUAL, what=str(request["id"]))
@@ -40,7 +42,7 @@ def run_alone(home: Home, request: Document, show: Show) -> Document:
             with Scheduler(home, look=lambda: None, say=say, alone=True) as scheduler:
                 following = Following(identity, show, over, Tail(scheduler.journal, scheduler.began, identity))
                 followed = pool.submit(following.to_end, home, away=bool(scheduler.store_away))
-                answer = _serve(scheduler, home, job, request, identity)
+                answer = _serve(scheduler, replace(catalog, jobs={job.key: job}), request, identity)
         finally:
             over.set()
         followed.result()
@@ -53,10 +55,9 @@ def run_alone(home: Home, request: Document, show: Show) -> Document:
     return following.ended
 
 
-def _serve(scheduler: Scheduler, home: Home, job: Job, request: Document, identity: str) -> Document:
+def _serve(scheduler: Scheduler, catalog: Catalog, request: Document, identity: str) -> Document:
     """Serve this one request until its execution has ended, and return the answer to it."""
-    locations = {job.project: home.projects.locate(job.project)}
-    scheduler.inbox.put(Loaded(Catalog(jobs={job.key: job}, locations=locations)))
+    scheduler.inbox.put(Loaded(catalog))
     scheduler.inbox.put(Requested([request]))
     answers, owner_of = scheduler.answers, scheduler.performer.owner_of
     scheduler.loop.run(until=lambda: request["id"] in answers and owner_of(identity) is None)

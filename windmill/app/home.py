@@ -6,9 +6,6 @@ import contextlib
 import fcntl
 import json
 import os
-import shutil
-import tempfile
-import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,15 +19,12 @@ from windmill.core.errors import NotFound, Unavailable
 if TYPE_CHECKING:
     from windmill.core.model import Catalog
     from windmill.core.ports import Store
-    from windmill.jobs.loader import Loader
-    from windmill.projects.layout import ProjectFolders
+    from windmill.projects.known import KnownProjects
     from windmill.settings import Settings
 
 SETTINGS_FILE: Final = "windmill.toml"
 STATE_DIRECTORY: Final = ".windmill"
 MONGODB: Final = ("mongodb://", "mongodb+srv://")
-LAST_GOOD: Final = "last-good"
-SETTLE_SECONDS: Final = 0.05
 LOCK_LIMIT: Final = 4096  # bytes of the lock file that are read
 
 
@@ -121,47 +115,21 @@ class Home:
             raise Unavailable(f"{self.state} cannot be made: {error.strerror}", hint=hint) from error
 
     @cached_property
-    def projects(self) -> ProjectFolders:
+    def projects(self) -> KnownProjects:
         """Where the code is."""
-        from windmill.projects.layout import ProjectFolders
+        from windmill.projects.known import KnownProjects
 
-        return ProjectFolders(self.root)
-
-    def loader(self, last_good: Path | None = None) -> Loader:
-        """Return a reader of the job files; it keeps their last good versions, and makes reading again cheap."""
-        from windmill.jobs.lint import lint
-        from windmill.jobs.loader import Loader
-        from windmill.scheduler.clock import now
-
-        return Loader(
-            self.root / "jobs.d",
-            show=self.shown,
-            timezone=self.settings.timezone,
-            defaults=self.settings.defaults,
-            projects=self.projects.paths,
-            last_good=last_good or self.state / LAST_GOOD,
-            clock=time.time,
-            lint=lambda job: lint(job, now=now()),
-        )
+        return KnownProjects(self.root, self.state, lambda: self.settings.projects)
 
     def shown(self, path: Path) -> str:
         """Return the path as people know it: relative to the home where it lies inside."""
         return str(path.relative_to(self.root)) if path.is_relative_to(self.root) else str(path)
 
     def catalog(self) -> Catalog:
-        """Return all wanted jobs and every problem of their files, read now; nothing is written into the home.
+        """Return all wanted jobs and every problem of their files, read now; nothing is written into the home."""
+        from windmill.app.reading import read_once
 
-        A file that seems to be in the middle of being written is given the moment it needs.
-        """
-        with tempfile.TemporaryDirectory(prefix="windmill-") as scratch:
-            with contextlib.suppress(OSError):  # the last good versions belong to the scheduler; this is a copy
-                shutil.copytree(self.state / LAST_GOOD, scratch, dirs_exist_ok=True)
-            loader = self.loader(Path(scratch))
-            catalog = loader.load()
-            while loader.unsettled:
-                time.sleep(SETTLE_SECONDS)
-                catalog = loader.load()
-            return catalog
+        return read_once(self)
 
     def scheduler_alive(self) -> bool:
         """Return True when a scheduler holds this home's lock.

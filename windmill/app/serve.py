@@ -7,8 +7,8 @@ import os
 import signal
 import socket
 import sys
+import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -16,11 +16,13 @@ from typing import Final
 from windmill import __version__, log
 from windmill.app.home import Home
 from windmill.app.opening import open_store, try_store
+from windmill.app.reading import catalog_reader
 from windmill.core.documents import Document, to_text
-from windmill.core.model import Catalog
+from windmill.core.model import SYNC, Catalog, is_system
 from windmill.execution.journal import Reader, Writer
 from windmill.execution.local import LocalExecutor
 from windmill.jobs.watcher import Watcher
+from windmill.projects.poller import Poller
 from windmill.scheduler import clock
 from windmill.scheduler.inbox import Inbox, Loaded, Requested
 from windmill.scheduler.ledger import Ledger
@@ -48,7 +50,13 @@ class Scheduler:
     """
 
     def __init__(
-        self, home: Home, *, look: Callable[[], None], say: Callable[[str], None], alone: bool = False
+        self,
+        home: Home,
+        *,
+        look: Callable[[], None],
+        poll: Callable[[str], None] = lambda _: None,
+        say: Callable[[str], None],
+        alone: bool = False,
     ) -> None:
         home.make_state()
         facts: Document = {
@@ -115,6 +123,7 @@ class Scheduler:
             report=Report(self._recorder, table, self.performer, clock=clock.now, facts=facts),
             clock=clock.now,
             look=look,
+            poll=poll,
             applied=self._recorder.applied,
             say=say,
             alone=alone,
@@ -131,6 +140,10 @@ class Scheduler:
         self._recorder.stop(SHIP_AT_EXIT)
         self._lock.close()
 
+    def tell(self, name: str, status: Document) -> None:
+        """Leave a status document for the store."""
+        self._recorder.put(status={name: status})
+
     def _answers(self, answers: Iterable[Document]) -> None:
         answers = list(answers)
         if self._keep_answers:
@@ -144,24 +157,44 @@ def serve(home: Home, *, once: bool = False, level: int = logging.INFO) -> int:
     What happens is logged to stderr from `level` up. Raises Refused when another scheduler has the home.
     """
     log.configure(level)
-    loader = home.loader()
+    reader = catalog_reader(home)
+    wanted: set[str] = set()
 
-    def load() -> Catalog:
-        locations = {name: home.projects.locate(name) for name in home.projects.names()}
-        return replace(loader.load(), locations=locations)
+    def deliver(catalog: Catalog) -> None:
+        scheduler.inbox.put(Loaded(catalog))
+        wanted.clear()
+        wanted.update(key for key in catalog.jobs if is_system(key))
+
+    def ask(project: str) -> bool:
+        key = f"{project}/{SYNC}"
+        if key not in wanted:
+            watcher.look()
+            return False
+        scheduler.inbox.put(Requested([{"id": uuid.uuid4().hex, "kind": "run", "job": key, "by": "poll"}]))
+        return True
 
     watcher = Watcher(
         home.root / "jobs.d",
-        load=load,
-        unsettled=lambda: loader.unsettled,
-        deliver=lambda catalog: scheduler.inbox.put(Loaded(catalog)),
+        load=reader.load,
+        unsettled=lambda: reader.unsettled,
+        deliver=deliver,
+        also=reader.places,
     )
-    with Scheduler(home, look=watcher.look, say=say) as scheduler:
+    poller = Poller(
+        projects=reader.projects.all,
+        published=reader.projects.published,
+        ask=ask,
+        tell=lambda documents: scheduler.tell("projects", {"id": "projects", "projects": documents}),
+        clock=clock.now,
+    )
+    with Scheduler(home, look=watcher.look, poll=poller.poke, say=say) as scheduler:
         say(f"WindMill {__version__} serves {home.root}. Ctrl-C stops it.")
         if scheduler.store_away:
             say(f"The store is away ({scheduler.store_away}): jobs run, and all they write waits in the journal.")
         watcher.start()
+        poller.start()
         ending = scheduler.loop.run(until=scheduler.loop.idle if once else lambda: False)
+        poller.stop(LOOK_AT_EXIT)
         watcher.stop(LOOK_AT_EXIT)
     if ending is Ending.LEFT and scheduler.performer.running:
         running = len(scheduler.performer.running)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -50,14 +50,18 @@ class Hints:
     """Calls `notify`, on a thread of its own, when anything under `directory` may have changed.
 
     The parent is watched too, so that `directory` itself may be created, removed, renamed or be a swapped link.
+    `also` names further directories; of these only the entries are watched, and those that are missing are not.
     """
 
-    def __init__(self, directory: Path, notify: Callable[[], None]) -> None:
+    def __init__(
+        self, directory: Path, notify: Callable[[], None], *, also: Callable[[], Iterable[Path]] = lambda: ()
+    ) -> None:
         self._directory = directory
+        self._also = also
         self._inside = _Handler(notify)
         self._beside = _Handler(notify, only=directory.name)
         self._observer: BaseObserver | None = None
-        self._places: tuple[Place | None, Place | None] = (None, None)
+        self._places: tuple[Place | None, ...] = ()
         self._warned = False
 
     def arm(self) -> bool:
@@ -65,7 +69,7 @@ class Hints:
         try:
             return self._arm()
         except OSError as error:  # watch or instance limit, or the directory left between two calls
-            self._places = (None, None)
+            self._places = ()
             if not self._warned:
                 self._warned = True
                 log.warning(
@@ -85,14 +89,18 @@ class Hints:
 
     def _arm(self) -> bool:
         inside, beside = _place(self._directory), _place(self._directory.parent)
+        others = tuple(map(_place, self._also()))
         observer = self._running_observer()
-        if (inside, beside) != self._places or not all(emitter.is_alive() for emitter in observer.emitters):
+        if (inside, beside, *others) != self._places or not all(emitter.is_alive() for emitter in observer.emitters):
             observer.unschedule_all()
             if beside is not None:
                 observer.schedule(self._beside, beside.path, event_filter=WANTED)
             if inside is not None:
                 observer.schedule(self._inside, inside.path, recursive=True, event_filter=WANTED)
-            self._places = (inside, beside)
+            for place in others:
+                if place is not None:
+                    observer.schedule(self._inside, place.path, event_filter=WANTED)
+            self._places = (inside, beside, *others)
         return inside is not None
 
     def _running_observer(self) -> BaseObserver:

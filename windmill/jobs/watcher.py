@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 from typing import Final
 
@@ -27,7 +27,7 @@ class Watcher:
 
     Looks at once, after hints, every `interval` seconds, on `look`, and soon again while `unsettled()`. A catalog
     without most of the known jobs is delivered only if it is still so one second later. Exceptions of `load` and
-    `deliver` are logged and the look is repeated.
+    `deliver` are logged and the look is repeated. `also` names further directories whose entries give hints.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Watcher:
         load: Callable[[], Catalog],
         unsettled: Callable[[], bool],
         deliver: Callable[[Catalog], None],
+        also: Callable[[], Iterable[Path]] = lambda: (),
         interval: float = 30.0,
     ) -> None:
         self._directory = directory
@@ -49,7 +50,7 @@ class Watcher:
         self._believed_at = 0.0  # by the monotonic clock
         self._hint = threading.Event()
         self._stopping = False
-        self._hints = Hints(directory, self._hint.set)
+        self._hints = Hints(directory, self._hint.set, also=also)
         self._thread = threading.Thread(target=self._watch, name="windmill-watcher", daemon=True)
 
     def start(self) -> None:

@@ -13,50 +13,53 @@ from windmill.core.model import Location
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SCRIPT: Final = ".py"
+_ARCHIVE: Final = ".zip"
 
 
 class ProjectFolders:
-    """The projects of a home: every directory under `projects/`, and every single file `projects/NAME.py`.
+    """What lies under `projects/`: every directory, every NAME.zip, and every single file NAME.py.
 
-    Hidden names, and names a project cannot have, are no projects. Where a directory and a file give one name, the
-    directory counts. The directory itself may be a link to anywhere; a single file that links out of `projects/`
-    is refused, since its root is `projects/`. `python` runs the projects without an environment `.venv` of their own.
+    Hidden names, and names a project cannot have, are no projects. The directory itself may be a link to anywhere;
+    a single file that links out of `projects/` is refused. `python` runs the projects without an environment
+    `.venv` of their own.
     """
 
     def __init__(self, home: Path, python: str = sys.executable) -> None:
+        self.python = python
         self._directory = home / "projects"
-        self._python = python
 
-    def paths(self) -> dict[str, Path]:
-        """Return each project's directory, or its file if it is a single one, by name; none when unreadable."""
-        directories, scripts = {}, {}
-        try:
-            for entry in sorted(self._directory.iterdir()):
-                if entry.is_dir() and _NAME.fullmatch(entry.name):
-                    directories[entry.name] = entry
-                elif entry.suffix == _SCRIPT and _NAME.fullmatch(entry.stem) and self._stays(entry):
-                    scripts[entry.stem] = entry
-        except OSError:
-            return {}
-        return {**scripts, **directories}
+    def directories(self) -> dict[str, Path]:
+        """Return each directory by name; none when `projects/` cannot be read."""
+        return {entry.name: entry for entry in self._entries() if _NAME.fullmatch(entry.name) and entry.is_dir()}
 
-    def names(self) -> list[str]:
-        """Return the names of all projects, sorted."""
-        return sorted(self.paths())
+    def scripts(self) -> dict[str, Path]:
+        """Return each single file NAME.py by NAME; none when `projects/` cannot be read."""
+        return self._files(_SCRIPT)
+
+    def archives(self) -> dict[str, Path]:
+        """Return each NAME.zip by NAME; none when `projects/` cannot be read."""
+        return self._files(_ARCHIVE)
 
     def locate(self, project: str) -> Location:
-        """Return where the project's code is; `root` of a single file is `projects/`.
-
-        Raises NotFound naming the projects there are.
-        """
-        path = self.paths().get(project)
+        """Return where the code of a directory is that is used in place. Raises NotFound."""
+        path = self.directories().get(project)
         if path is None:
-            known = ", ".join(self.names()) or "none"
-            raise NotFound(f'there is no project "{project}"', hint=f"projects under {self._directory}: {known}")
-        if not path.is_dir():
-            return Location(root=str(self._directory.absolute()), revision=None, python=self._python)
+            raise NotFound(f'there is no directory "{project}" under {self._directory}')
         own = path.absolute() / ".venv" / "bin" / "python"
-        return Location(root=str(path.absolute()), revision=None, python=str(own) if own.exists() else self._python)
+        return Location(root=str(path.absolute()), revision=None, python=str(own) if own.exists() else self.python)
+
+    def _files(self, suffix: str) -> dict[str, Path]:
+        return {
+            entry.stem: entry
+            for entry in self._entries()
+            if entry.suffix == suffix and _NAME.fullmatch(entry.stem) and not entry.is_dir() and self._stays(entry)
+        }
+
+    def _entries(self) -> list[Path]:
+        try:
+            return sorted(self._directory.iterdir())
+        except OSError:
+            return []
 
     def _stays(self, script: Path) -> bool:
         try:

@@ -110,6 +110,26 @@ def write(state: Path, published: Published) -> None:
     temporary.replace(path)
 
 
+def describe(state: Path, project: str, revision: Revision) -> None:
+    """Write the revision's description beside its tree, so that it can be started again after it is not live."""
+    path = _description(state, project, revision.key)
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(revision)))
+    temporary.replace(path)
+
+
+def described(state: Path, project: str, key: str) -> Revision | None:
+    """Return the revision as it was described, None when it is not on disk."""
+    try:
+        return Revision(**json.loads(_description(state, project, key).read_bytes()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def _description(state: Path, project: str, key: str) -> Path:
+    return state / "revisions" / project / f"{key}.json"
+
+
 def _from_document(project: str, document: dict[str, Any]) -> Published:
     applied, attempted = document["applied"], document["attempted"]
     if attempted:

@@ -1,0 +1,148 @@
+"""Everything a home wants at once: its own job files, those of its projects, and where all of them start."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from windmill.app.repository import JOBS, Repository, Settled
+from windmill.core.errors import Problem
+from windmill.core.model import Catalog, Job, Location
+from windmill.jobs.loader import Loader
+from windmill.projects.known import Kind, KnownProjects, Project
+from windmill.projects.published import Outcome, Published
+from windmill.projects.system import sync_job, sync_location
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What is gathered from all sources; the first claim of a key counts."""
+
+    jobs: dict[str, Job] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    stale: set[str] = field(default_factory=set)
+    locations: dict[str, Location] = field(default_factory=dict)
+    removed: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    files: int = 0
+
+    def add(self, jobs: Mapping[str, Job]) -> None:
+        for key, job in jobs.items():
+            if (first := self.jobs.setdefault(key, job)) is not job:
+                self.problems.append(_claimed_twice(job, first))
+
+
+class HomeCatalog:
+    """Reads all job files there are. `loader_of` makes the reader of a directory, `home` being the home's own."""
+
+    def __init__(
+        self,
+        *,
+        home: Loader,
+        projects: KnownProjects,
+        repository: Repository,
+        loader_of: Callable[[Project, Path], Loader],
+        state: Path,
+        root: Path,
+    ) -> None:
+        self.projects = projects
+        self._home, self._repository = home, repository
+        self._loader_of = loader_of
+        self._state, self._root = state, root
+        self._loaders: dict[str, Loader] = {}
+        self._settled: dict[str, tuple[Published, Settled]] = {}
+        self._last: Catalog | None = None
+
+    @property
+    def unsettled(self) -> bool:
+        """True when a file seems to be in the middle of being written and should be looked at again shortly."""
+        return self._home.unsettled or any(loader.unsettled for loader in self._loaders.values())
+
+    def places(self) -> list[Path]:
+        """Return the directories, beside the home's own, whose entries say that something may have changed."""
+        carried = [
+            project.path / JOBS
+            for project in self.projects.all().values()
+            if project.kind is Kind.DIRECTORY and project.path is not None
+        ]
+        return [self._root / "projects", self._state / "projects", *(path for path in carried if path.is_dir())]
+
+    def load(self) -> Catalog:
+        """Return what is wanted now; the same object when nothing changed. Never raises for what a file holds."""
+        own = self._home.load()
+        parts = _Parts(stale=set(own.stale), problems=list(own.problems), files=own.files)
+        parts.add(own.jobs)
+        parts.locations |= self.projects.locations()
+        projects = self.projects.all()
+        for project in projects.values():
+            if project.kind is Kind.DIRECTORY and project.path is not None:
+                self._from_directory(project, project.path, parts)
+            if project.syncs:
+                self._from_revisions(project, parts)
+                job = sync_job(project, self._root)
+                parts.jobs[job.key] = job
+                parts.locations[job.key] = sync_location(self._state)
+        for name in self._loaders.keys() - projects.keys():
+            del self._loaders[name]
+        wanted = Catalog(
+            jobs=parts.jobs,
+            problems=tuple(sorted(parts.problems, key=lambda problem: (problem.file, problem.line, problem.column))),
+            stale=frozenset(parts.stale),
+            unreadable=own.unreadable,
+            files=parts.files,
+            locations=parts.locations,
+            removed=parts.removed,
+        )
+        if self._last is None or wanted != self._last:
+            self._last = wanted
+        return self._last
+
+    def _from_directory(self, project: Project, path: Path, parts: _Parts) -> None:
+        """Add the job files that lie in a plain directory; they are watched as the home's own."""
+        directory = path / JOBS
+        if project.name not in self._loaders:
+            if not directory.is_dir():
+                return
+            self._loaders[project.name] = self._loader_of(project, directory)
+        catalog = self._loaders[project.name].load()
+        parts.add(catalog.jobs)
+        parts.problems += catalog.problems
+        parts.stale |= catalog.stale
+        parts.files += catalog.files
+
+    def _from_revisions(self, project: Project, parts: _Parts) -> None:
+        """Add the jobs of the published revision, and what is wrong with the one that was tried last."""
+        known = self.projects.published(project.name)
+        if (attempt := known.attempted) is not None and attempt.outcome is not Outcome.PUBLISHED:
+            parts.problems += attempt.problems or [_refused(project, attempt.outcome, attempt.error)]
+        if known.applied is None or not known.applied.key:
+            return
+        before = self._settled.get(project.name)
+        if before is None or before[0] != known:
+            self._repository.forget(project.name, known.revisions)
+            before = self._settled[project.name] = (known, self._repository.settled(known, known.applied))
+        settled = before[1]
+        parts.add(settled.jobs)
+        parts.problems += settled.problems
+        parts.stale |= settled.held.keys()
+        parts.files += settled.files
+        for key, revision in settled.held.items():
+            parts.locations[key] = self.projects.at(project.name, known.revisions[revision])
+        parts.removed |= {key: asdict(removal) for key, removal in known.removed.items()}
+
+
+def _claimed_twice(job: Job, first: Job) -> Problem:
+    return Problem(
+        file=job.file,
+        line=job.line,
+        column=1,
+        message=f'job "{job.key}" is also defined in {first.file}:{first.line}, which counts',
+        hint="give one of them another name, or remove it",
+        code="claimed-twice",
+        job=job.key,
+    )
+
+
+def _refused(project: Project, outcome: Outcome, error: str) -> Problem:
+    hint = f"windmill sync {project.name} --accept" if outcome is Outcome.HELD else f"windmill sync {project.name}"
+    return Problem(file=f"projects/{project.name}", message=error, hint=hint, code=str(outcome))

@@ -1,0 +1,181 @@
+"""Every project of a home: what kind it is, where its code is now, and what its last sync published."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from windmill.core.errors import NotFound, WindmillError
+from windmill.core.model import Location
+from windmill.projects import published
+from windmill.projects.archive import digest
+from windmill.projects.layout import ProjectFolders
+from windmill.projects.published import Published, Revision
+from windmill.projects.requirements import find
+from windmill.projects.revisions import Revisions
+from windmill.projects.settings import ProjectSettings
+
+NOTHING_YET: Final = "nothing-yet"  # stands for the tree of a project that was never published
+KEY_DIGITS: Final = 40  # hex digits of a file's hash that name its revision
+
+
+class Kind(StrEnum):
+    """What a project is made from."""
+
+    GIT = "git"
+    ARCHIVE = "zip"
+    FILE = "file"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Project:
+    """One project; `path` is what lies under projects/, None for a git source."""
+
+    name: str
+    kind: Kind
+    path: Path | None
+    settings: ProjectSettings
+
+    @property
+    def syncs(self) -> bool:
+        """True when its code or environment is made by a sync; a plain directory is used in place."""
+        if self.kind is not Kind.DIRECTORY or self.path is None:
+            return self.kind is not Kind.FILE
+        if (self.path / ".venv").exists():
+            return False
+        return self.settings.python is not None or _has_requirements(self.path)
+
+
+class KnownProjects:
+    """`core.ports.Projects`, and what else is asked about projects. Of one name a git source counts, then a
+    directory, a .zip, a single .py. `settings` answers with what windmill.toml says now.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        state: Path,
+        settings: Callable[[], Mapping[str, ProjectSettings]],
+        python: str = sys.executable,
+    ) -> None:
+        self._folders = ProjectFolders(home, python)
+        self._state = state
+        self._settings = settings
+        self._read: dict[str, tuple[tuple[int, int, int], Published]] = {}
+        self._files: dict[str, tuple[tuple[int, int, int], Location]] = {}
+
+    def all(self) -> dict[str, Project]:
+        """Return every project by name, sorted."""
+        settings = self._settings()
+        nothing = ProjectSettings()
+        found = {
+            name: Project(name=name, kind=kind, path=path, settings=settings.get(name, nothing))
+            for kind, paths in (
+                (Kind.FILE, self._folders.scripts()),
+                (Kind.ARCHIVE, self._folders.archives()),
+                (Kind.DIRECTORY, self._folders.directories()),
+            )
+            for name, path in paths.items()
+        }
+        for name, wanted in settings.items():
+            if wanted.git is not None:
+                found[name] = Project(name=name, kind=Kind.GIT, path=None, settings=wanted)
+        return dict(sorted(found.items()))
+
+    def names(self) -> list[str]:
+        """Return the names of all projects, sorted."""
+        return list(self.all())
+
+    def paths(self) -> dict[str, Path]:
+        """Return where each project's code can be looked at: a directory, or its file if it is a single one.
+
+        What was never published is looked for where nothing is.
+        """
+        return {name: self._path(project) for name, project in self.all().items()}
+
+    def locate(self, project: str) -> Location:
+        """Return where the project's executions start now.
+
+        Raises NotFound in words when there is no such project, or nothing of it was published yet.
+        """
+        known = self.all().get(project)
+        if known is None:
+            names = ", ".join(self.all()) or "none"
+            raise NotFound(f'there is no project "{project}"', hint=f"the projects of this home: {names}")
+        return self._locate(known)
+
+    def locations(self) -> dict[str, Location]:
+        """Return every place executions start from: by project, and by job where its file is held at a revision."""
+        found = {}
+        for name, project in self.all().items():
+            try:
+                found[name] = self._locate(project)
+            except (WindmillError, OSError):
+                continue  # its jobs say so when they start
+        return found
+
+    def published(self, project: str) -> Published:
+        """Return what the last sync of the project published."""
+        try:
+            status = published.path_of(self._state, project).stat()
+        except OSError:
+            return Published(project=project)
+        key = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if (known := self._read.get(project)) is None or known[0] != key:
+            self._read[project] = known = (key, published.read(self._state, project))
+        return known[1]
+
+    def at(self, project: str, revision: Revision) -> Location:
+        """Return where executions of a published revision start."""
+        variables = {"PYTHONPYCACHEPREFIX": str(self._state / "pycache" / project)}
+        if revision.key:
+            variables["WINDMILL_REVISION_ROOT"] = str(Revisions(self._state, project).path(revision.key))
+        return Location(
+            root=revision.root,
+            revision=revision.name or None,
+            python=revision.python,
+            author=revision.author,
+            subject=revision.subject,
+            env=variables,
+        )
+
+    def _path(self, project: Project) -> Path:
+        if project.path is not None and project.kind is not Kind.ARCHIVE:
+            return project.path
+        applied = self.published(project.name).applied
+        return Path(applied.root) if applied else self._state / "revisions" / project.name / NOTHING_YET
+
+    def _locate(self, project: Project) -> Location:
+        if project.kind is Kind.FILE and project.path is not None:
+            return self._file(project.name, project.path)
+        applied = self.published(project.name).applied if project.syncs else None
+        if applied is not None:
+            return self.at(project.name, applied)
+        if project.kind is Kind.DIRECTORY:
+            return self._folders.locate(project.name)
+        raise NotFound(
+            f"nothing of the project {project.name} was published yet",
+            hint=f"windmill sync {project.name} says why; windmill projects shows the last attempt",
+        )
+
+    def _file(self, name: str, path: Path) -> Location:
+        """Return the place of a single file, which is used where it lies; its content names the revision."""
+        status = path.stat()
+        key = (status.st_mtime_ns, status.st_ino, status.st_size)
+        if (known := self._files.get(name)) is None or known[0] != key:
+            root = str(path.parent.absolute())
+            place = Location(root=root, revision=f"sha256:{digest(path)}", python=self._folders.python)
+            self._files[name] = known = (key, place)
+        return known[1]
+
+
+def _has_requirements(path: Path) -> bool:
+    try:
+        return find(path) is not None
+    except WindmillError:  # the sync says what is wrong with them
+        return True
