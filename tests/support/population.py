@@ -35,7 +35,7 @@ def load(store: Store, number: int) -> None:
         store.write(Batch(executions=batch))
     blocks = [OutputBlock(identity(0), first, first, 1, 0, b"x" * 1000) for first in range(1, number // 20)]
     store.write(Batch(output=blocks))
-    requests = [str(index) for index in range(number // 20)]
+    requests = [str(index) for index in range(min(number // 20, 200))]
     for name in requests:
         store.add_request({"id": name, "kind": "run", "job": "p0/j0", "by": "ann", "at": "2026-01-01T00:00:00.000Z"})
     store.write(Batch(answers=[{"id": name, "state": "done", "answer": {}} for name in requests[1:]]))

@@ -1,0 +1,105 @@
+"""Hold the stores to their contract on every server there is, and print a table of servers and tests.
+
+SQLite and SecantusDB (a process on loopback; part of the extra `test`) are always there. Name a MongoDB to be tried
+as well in WINDMILL_TEST_MONGO_URI: every test makes a database of its own there, `windmill_test_...`, and drops it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import pytest
+
+from tests.support.servers import NAMES, opened
+
+_TESTS: Final = Path(__file__).parent.parent / "store"
+_MODULES: Final = (
+    "test_sqlite.py",
+    "test_mongo.py",
+    "test_processes.py",
+    "test_sqlite_plans.py",
+    "test_mongo_plans.py",
+)
+_AREAS: Final = {  # by a part of the name of a test
+    "_plans.py": "query plans",
+    "nine_processes": "nine processes",
+    "kill_of_the_writer": "kill -9 writer",
+    "kill_of_the_server": "kill -9 server",
+    "": "contract",
+}
+
+
+class Results:
+    """What pytest tells, by server and area."""
+
+    def __init__(self) -> None:
+        self.outcomes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.counts: list[tuple[str, str, str]] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count each test once: its call, or what kept it from being called."""
+        name = report.nodeid
+        server = next((server for server in NAMES if server in name), "")
+        if not server or (report.when != "call" and report.passed):
+            return
+        area = next(area for part, area in _AREAS.items() if part in name)
+        self.outcomes[server, area][report.outcome] += 1
+        if report.user_properties:
+            facts = ", ".join(f"{what} {value}" for what, value in report.user_properties)
+            self.counts.append((server, area, facts))
+
+
+def titles() -> dict[str, str]:
+    """Return what each server calls itself."""
+    found = {}
+    for name in NAMES:
+        with TemporaryDirectory() as directory, opened(name, Path(directory)) as server:
+            found[name] = server.title()
+    return found
+
+
+def table(results: Results, servers: dict[str, str]) -> Iterator[str]:
+    """Yield the lines of the table, then those of the counts."""
+    areas = ["contract", "nine processes", "kill -9 writer", "kill -9 server", "query plans"]
+    rows = [["server", *areas]]
+    rows += [[title, *(_cell(results.outcomes[name, area]) for area in areas)] for name, title in servers.items()]
+    if "elsewhere" not in servers:
+        rows.append(["WINDMILL_TEST_MONGO_URI is not set", *["-"] * len(areas)])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    yield ""
+    for server, area, facts in results.counts:
+        yield f"{servers[server]}, {area}: {facts}"
+
+
+def _cell(outcomes: Counter[str]) -> str:
+    words = [f"{outcomes[outcome]} {outcome}" for outcome in ("passed", "failed", "skipped") if outcomes[outcome]]
+    return ", ".join(words) or "-"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the tests and print the table; return the exit status of pytest."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.contracts", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="20 kills, 300 rounds of nine processes, 200,000 executions: some minutes"
+    )
+    options = parser.parse_args(arguments)
+    servers, results = titles(), Results()
+    marked = "long or not long" if options.full else "not long"
+    modules = [str(_TESTS / module) for module in _MODULES]
+    status = pytest.main(["-q", "-p", "no:cacheprovider", "-m", marked, *modules], plugins=[results])
+    sys.stdout.writelines(f"{line}\n" for line in ("", *table(results, servers)))
+    return int(status)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
