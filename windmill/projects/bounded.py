@@ -10,12 +10,14 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 MAX_BYTES: Final = 2 << 30  # of one file that a command writes: a pack, a checked-out file
 _MAX_MEMORY: Final = 2 << 30
 _CHUNK: Final = 64 << 10
 _PAUSE: Final = 0.1  # seconds between looks at the process while its pipes are silent
+_DYING: Final = 2.0  # seconds
 _LINE: Final = 4096  # bytes of a line that are passed on
 
 
@@ -67,11 +69,31 @@ def finish(
             os.killpg(child.pid, signal.SIGKILL)  # before it is waited for: its number is still its own
         child.wait()
         reader.close()
+        _await_group(child.pid)
     return Answer(child.returncode, bytes(reader.out), bytes(reader.err), late, reader.cut)
 
 
 def _ended(pid: int) -> bool:
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _await_group(group: int) -> None:
+    """Return when the killed processes of the group are gone: then none of them writes any more."""
+    deadline = time.monotonic() + _DYING
+    with suppress(ProcessLookupError, PermissionError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            if not any(_lives_in(group, process) for process in Path("/proc").glob("[0-9]*")):
+                return  # what is left waits for a parent to ask how it ended
+            time.sleep(_PAUSE / 10)
+
+
+def _lives_in(group: int, process: Path) -> bool:
+    try:
+        state, _, its_group, *_ = (process / "stat").read_text().rpartition(")")[2].split()
+    except (OSError, ValueError):
+        return False
+    return state not in "ZX" and int(its_group) == group
 
 
 class _Reader:

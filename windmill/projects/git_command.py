@@ -48,7 +48,7 @@ class Commands:
         foreign = [part for name in os.environ if name not in environment for part in ("-u", name)]
         command = ["env", *foreign, "git", f"--git-dir={self.directory}", *arguments]
         process = Git("/").execute(
-            limited(command, timeout=timeout + 5, max_bytes=max_bytes),
+            limited(command, timeout=timeout + 1, max_bytes=max_bytes),
             as_process=True,
             env=environment,
             start_new_session=True,

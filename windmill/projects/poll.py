@@ -69,7 +69,7 @@ def look_up(remote: Remote, *, environ: Mapping[str, str], timeout: float) -> Na
     patterns = [name + peel for name in wanted for peel in ("", "^{}")]
     command = ["git", "ls-remote", "--quiet", "--end-of-options", address(remote), *patterns]
     with subprocess.Popen(
-        limited(command, timeout=timeout + 5),
+        limited(command, timeout=timeout + 1),
         env=hardened_environment(environ, remote),
         cwd="/",  # no repository, and so no configuration, lies around it
         stdin=subprocess.DEVNULL,
