@@ -23,7 +23,7 @@ Write = InsertOne[Any] | ReplaceOne[Any] | UpdateOne | DeleteMany
 OPEN: Final = (str(State.QUEUED), str(State.RUNNING))
 
 _PIECE_BYTES: Final = 1 << 20
-_PIECE_WRITES: Final = 1000
+_PIECE_WRITES: Final = 200  # which a server that takes 5 ms for each still answers in time
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _within(drop: Drop) -> Document:
 
 
 def _pieces(items: Sequence[T], sizes: Sequence[int]) -> Iterator[list[T]]:
-    """Yield the items in order, in pieces of about 1 MiB and at most a thousand."""
+    """Yield the items in order, in pieces of about 1 MiB and at most 200."""
     piece: list[T] = []
     size = 0
     for item, length in zip(items, sizes, strict=True):
