@@ -122,7 +122,7 @@ class Drop:
 
 @dataclass(slots=True, kw_only=True)
 class Batch:
-    """Everything one write of the recorder carries. Applied in the order of the fields, atomically where possible."""
+    """Everything one write of the recorder carries. Applied atomically where possible, else output before ends."""
 
     executions: list[Document] = field(default_factory=list)
     output: list[OutputBlock] = field(default_factory=list)

@@ -50,12 +50,15 @@ class MongoStore:
             raise
 
     def write(self, batch: Batch) -> None:
-        """Apply the batch part by part; all of it is on the disks of a majority when this returns."""
+        """Apply the batch part by part; all of it is on the disks of a majority when this returns.
+
+        Output goes first: who sees that an execution has ended finds everything that it wrote.
+        """
         database = self._database
         with self._answering():
-            put(database["executions"], put_executions(batch.executions))
             insert(database["output"], output_blobs(batch.output))
             drop_output(database["output"], batch.drops)
+            put(database["executions"], put_executions(batch.executions))
             put(database["jobs"], put_jobs(batch.jobs))
             put(database["status"], put_status(batch.status))
             answer(database["requests"], batch.answers)
