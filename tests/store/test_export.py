@@ -271,7 +271,15 @@ def test_damage_is_named_by_file_and_offset(
         restore(empty, tmp_path / "dump")
 
 
-@pytest.mark.parametrize("damage", [lambda good: good[:-9], lambda good: good[:20] + b"\xa5" * 20, lambda _: b"text"])
+UNPACKABLE: list[Callable[[bytes], bytes]] = [
+    lambda good: good[:-9],
+    lambda good: good[:10] + b"\xff" + good[11:],  # no such kind of block
+    lambda good: good[:-8] + b"\0" + good[-7:],  # the checksum
+    lambda _: b"text",
+]
+
+
+@pytest.mark.parametrize("damage", UNPACKABLE)
 def test_a_packed_file_that_cannot_be_unpacked_is_named(
     store: SqliteStore, empty: SqliteStore, tmp_path: Path, damage: Callable[[bytes], bytes]
 ) -> None:

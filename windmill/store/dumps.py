@@ -13,7 +13,7 @@ from windmill.core.documents import Document
 from windmill.core.errors import Refused
 from windmill.core.model import State
 from windmill.core.ports import OutputBlock
-from windmill.store.documents import decode, encode
+from windmill.store.documents import decode
 
 _SHAPES: Final[Mapping[str, Mapping[str, type]]] = {
     "executions": {"job": str, "project": str, "state": str, "trigger": str, "queued_at": datetime},
@@ -44,11 +44,6 @@ def block_document(block: OutputBlock) -> Document:
 def block_of(document: Mapping[str, Any]) -> OutputBlock:
     """Return the block of which `block_document` made this document."""
     return OutputBlock(**{name: document[name] for name in OutputBlock._fields})
-
-
-def dumped(document: Mapping[str, Any]) -> bytes:
-    """Return a document, in the form MongoDB keeps it in, as BSON."""
-    return encode(document)
 
 
 def undumped(collection: str, blob: bytes) -> Document:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from windmill.core.documents import Document
 from windmill.core.ports import OutputBlock
 from windmill.store.documents import decode, encode, milliseconds
-from windmill.store.dumps import block_document, block_of, dumped, undumped, with_key, without_key
+from windmill.store.dumps import block_document, block_of, undumped, with_key, without_key
 
 Row = tuple[Any, ...]
 
@@ -85,7 +85,7 @@ def dump(connection: sqlite3.Connection, collection: str) -> Iterator[bytes]:
     """Yield the documents of the collection as BSON, in order of `_id`; one statement, so one state of the file."""
     table = _TABLES[collection]
     for row in connection.execute(table.select):
-        yield dumped(table.document(row))
+        yield encode(table.document(row))
 
 
 def rows(collection: str, documents: Iterable[bytes]) -> list[Row]:
