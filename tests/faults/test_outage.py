@@ -20,7 +20,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
         yield server
 
 
-@pytest.mark.parametrize("fault", ["dead", "frozen", "cut", "scheduler-too"])
+@pytest.mark.parametrize("fault", ["dead", "frozen", "slow", "cut", "scheduler-too"])
 def test_a_store_that_fails_for_a_moment_costs_nothing(server: MongoServer, tmp_path: Path, fault: str) -> None:
     counts = run(tmp_path / fault, server, FAULTS[fault], seconds=SHORT)
     assert (counts.wrong(), counts.stored) == ({}, counts.written)
