@@ -1,12 +1,29 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.live import Live
+from tests.support.mongo import MongoServer
 from tests.support.scripts import GATED, Gate
+
+
+# With this every home of the journeys keeps everything in MongoDB.
+IN_MONGODB = os.environ.get("WINDMILL_TEST_STORE") == "mongo"
+collect_ignore = ["test_mongo.py", "test_moving.py"] if IN_MONGODB else []  # they choose for themselves
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_in_mongodb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with ExitStack() as started:
+        if IN_MONGODB:
+            Live.server = started.enter_context(MongoServer(tmp_path_factory.mktemp("mongo")))
+            started.callback(setattr, Live, "server", None)
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -13,21 +14,28 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.support.mongo import MongoServer
+from tests.support.stores import open_store
 from tests.support.waiting import until
 from windmill.core.documents import Document
 from windmill.core.model import TERMINAL, State
-from windmill.core.ports import ExecutionFilter
-from windmill.store.sqlite import SqliteStore
+from windmill.core.ports import ExecutionFilter, Store
 
 WINDMILL = [sys.executable, "-m", "windmill"]
 
 
 class Live:
-    """Use as a context manager: everything it started has ended when it is left."""
+    """Use as a context manager: everything it started has ended when it is left.
 
-    def __init__(self, root: Path, settings: str | None = "") -> None:
+    Everything is kept in the home's own file, or in a database of the home's own on `server`.
+    """
+
+    server: MongoServer | None = None
+
+    def __init__(self, root: Path, settings: str | None = "", *, server: MongoServer | None = None) -> None:
         """Make a home with the project p; without settings the home is there already."""
         self.root = root
+        self.server = server or self.server
         if settings is not None:
             (root / "jobs.d").mkdir(parents=True)
             (root / "projects" / "p").mkdir(parents=True)
@@ -181,8 +189,17 @@ class Live:
         finally:
             store.close()
 
-    def _store(self) -> SqliteStore:
-        return SqliteStore(self.root / ".windmill" / "windmill.db", readonly=True)
+    @property
+    def store_uri(self) -> str | None:
+        """The URI of the home's database, if it has one on a server."""
+        return (
+            self.server.uri("live-" + hashlib.sha256(str(self.root).encode()).hexdigest()[:16])
+            if self.server
+            else None
+        )
+
+    def _store(self) -> Store:
+        return open_store(self.store_uri or str(self.root / ".windmill" / "windmill.db"), readonly=True)
 
     def _holds_home(self) -> bool:
         with suppress(OSError, ValueError):
@@ -192,7 +209,8 @@ class Live:
 
     def _environ(self) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("WINDMILL_")}
-        return kept | {"LIVE_HOME": str(self.root)}
+        store = {"WINDMILL_STORE_URI": self.store_uri} if self.store_uri else {}
+        return kept | {"LIVE_HOME": str(self.root)} | store
 
 
 def _cmdline(pid: int) -> str:
