@@ -9,13 +9,13 @@ from windmill.cli.naming import job_key
 from windmill.cli.session import Session
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import NotFound, WindmillError
-from windmill.core.model import Schedule
+from windmill.core.model import Schedule, is_system
 
 
 def known_jobs(session: Session) -> list[Document]:
     """Return the wanted jobs by id: from the store while a scheduler keeps it current, else from the files."""
     if session.scheduler_alive and session.store.status("catalog") is not None:
-        return [job for job in session.store.jobs() if not job["deleted"]]
+        return [job for job in session.store.jobs() if not job["deleted"] and not is_system(job["id"])]
     return from_files(session)
 
 
@@ -29,6 +29,7 @@ def from_files(session: Session) -> list[Document]:
         definition(job, stale=key in catalog.stale)
         | {name: stored.get(key, fresh).get(name, default) for name, default in fresh.items()}
         for key, job in sorted(catalog.jobs.items())
+        if not is_system(key)
     ]
 
 

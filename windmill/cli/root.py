@@ -30,6 +30,8 @@ VERBS: Final = {
     "schedule": "schedule:schedule",
     "schema": "schedule:schema",
     "doctor": "doctor:doctor",
+    "projects": "projects:projects",
+    "sync": "projects:sync",
     "purge": "purge:purge",
     "export": "export:export",
     "restore": "restore:restore",
@@ -41,6 +43,7 @@ GROUPS: Final = {
     "Run": ["run", "rerun", "stop", "pause", "resume"],
     "See": ["ps", "logs", "jobs", "next", "show"],
     "Check": ["validate", "problems", "plan", "schedule", "schema", "doctor"],
+    "Projects": ["projects", "sync"],
     "Keep": ["purge", "export", "restore"],
     "Shell": ["completion", "version"],
 }

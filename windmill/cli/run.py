@@ -44,7 +44,7 @@ def run(session: Session, job: str, given: tuple[str, ...], detach: bool, wait: 
     """
     key = wanted_key(session, job)
     request = new_request(session, "run", job=key, params=dict(map(_pair, given)), wait=wait)
-    return _start(session, request, detach=detach)
+    return start(session, request, detach=detach)
 
 
 @click.command(cls=Verb)
@@ -64,7 +64,7 @@ def rerun(session: Session, identity: str, detach: bool) -> int:
     if known is None:
         raise NotFound(f'no execution has an id that begins with "{identity}"', hint="windmill ps -a lists all")
     request = new_request(session, "run", job=known["job"], params=known["params"], wait=False, rerun_of=known["id"])
-    return _start(session, request, detach=detach)
+    return start(session, request, detach=detach)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -74,7 +74,8 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _start(session: Session, request: Document, *, detach: bool) -> int:
+def start(session: Session, request: Document, *, detach: bool) -> int:
+    """Have the execution started that `request` asks for, show it to its end, and return the exit status."""
     if not session.scheduler_alive:
         return _run_alone(session, request, detach=detach)
     progress = "waiting until the execution that runs now has ended" if request["wait"] else ""

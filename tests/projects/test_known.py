@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from windmill.core.errors import NotFound
+from windmill.projects import published
+from windmill.projects.known import Kind, KnownProjects
+from windmill.projects.published import Published, Revision
+from windmill.projects.settings import ProjectSettings
+
+PYTHON = "/usr/bin/python3"
+COMMIT = "a" * 40
+LIVE = Revision(
+    name=f"main@sha1:{COMMIT}",
+    key=COMMIT,
+    root="/r/abc",
+    python="/env/bin/python",
+    author="Ann <a@x>",
+    subject="Faster",
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    (tmp_path / "projects").mkdir()
+    return tmp_path
+
+
+def known(home: Path, **settings: ProjectSettings) -> KnownProjects:
+    return KnownProjects(home, home / ".windmill", lambda: settings, PYTHON)
+
+
+def publish(home: Path, project: str, revision: Revision = LIVE) -> None:
+    published.write(home / ".windmill", Published(project=project, applied=revision))
+
+
+def test_every_kind_of_project_is_known(home: Path) -> None:
+    (home / "projects" / "plain").mkdir()
+    (home / "projects" / "packed.zip").touch()
+    (home / "projects" / "single.py").touch()
+    kinds = {name: project.kind for name, project in known(home, pulled=ProjectSettings(git="/r")).all().items()}
+    assert kinds == {"packed": Kind.ARCHIVE, "plain": Kind.DIRECTORY, "pulled": Kind.GIT, "single": Kind.FILE}
+
+
+def test_a_git_source_wins_over_a_directory_and_that_over_files(home: Path) -> None:
+    for name in ("a", "b"):
+        (home / "projects" / name).mkdir()
+        (home / "projects" / f"{name}.zip").touch()
+    found = known(home, a=ProjectSettings(git="/r")).all()
+    assert (found["a"].kind, found["b"].kind) == (Kind.GIT, Kind.DIRECTORY)
+
+
+def test_settings_without_git_belong_to_what_lies_under_projects(home: Path) -> None:
+    (home / "projects" / "plain").mkdir()
+    assert known(home, plain=ProjectSettings(python="3.12")).all()["plain"].settings.python == "3.12"
+
+
+def test_an_unknown_project_names_those_there_are(home: Path) -> None:
+    (home / "projects" / "reports").mkdir()
+    with pytest.raises(NotFound) as caught:
+        known(home).locate("repotrs")
+    assert "reports" in caught.value.hint
+
+
+def test_a_project_that_was_never_published_has_no_place(home: Path) -> None:
+    with pytest.raises(NotFound, match="nothing of the project reports was published yet"):
+        known(home, reports=ProjectSettings(git="/r")).locate("reports")
+
+
+def test_executions_start_in_the_live_revision_with_its_environment(home: Path) -> None:
+    publish(home, "reports")
+    place = known(home, reports=ProjectSettings(git="/r")).locate("reports")
+    assert (place.root, place.revision, place.python) == ("/r/abc", f"main@sha1:{COMMIT}", "/env/bin/python")
+    assert (place.author, place.subject) == ("Ann <a@x>", "Faster")
+
+
+def test_a_newly_published_revision_is_seen_at_once(home: Path) -> None:
+    projects = known(home, reports=ProjectSettings(git="/r"))
+    publish(home, "reports")
+    projects.locate("reports")
+    publish(home, "reports", replace(LIVE, key="d" * 40, root="/r/def"))
+    assert projects.locate("reports").root == "/r/def"
+
+
+def test_bytecode_of_a_revision_is_kept_outside_of_it(home: Path) -> None:
+    publish(home, "reports")
+    place = known(home, reports=ProjectSettings(git="/r")).locate("reports")
+    assert place.env["PYTHONPYCACHEPREFIX"] == str(home / ".windmill" / "pycache" / "reports")
+
+
+def test_a_single_file_is_used_where_it_lies(home: Path) -> None:
+    (home / "projects" / "single.py").write_text("print(1)\n")
+    assert known(home).locate("single").root == str(home / "projects")
+
+
+def test_the_revision_of_a_single_file_is_its_content(home: Path) -> None:
+    script = home / "projects" / "single.py"
+    script.write_text("print(1)\n")
+    projects = known(home)
+    before = projects.locate("single").revision
+    script.write_text("print(22)\n")
+    after = projects.locate("single").revision
+    assert before is not None
+    assert before.startswith("sha256:")
+    assert before != after
+
+
+def test_a_plain_directory_is_used_in_place(home: Path) -> None:
+    (home / "projects" / "plain").mkdir()
+    assert not known(home).all()["plain"].syncs
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements.lock"])
+def test_a_directory_with_requirements_is_synced(home: Path, file: str) -> None:
+    (home / "projects" / "plain").mkdir()
+    (home / "projects" / "plain" / file).write_text("requests==2.32.0\n")
+    assert known(home).all()["plain"].syncs
+
+
+def test_a_directory_with_an_environment_of_its_own_is_not_synced(home: Path) -> None:
+    (home / "projects" / "plain" / ".venv").mkdir(parents=True)
+    (home / "projects" / "plain" / "requirements.txt").write_text("requests==2.32.0\n")
+    assert not known(home).all()["plain"].syncs
+
+
+def test_until_its_environment_is_built_a_directory_runs_with_the_default_python(home: Path) -> None:
+    (home / "projects" / "plain").mkdir()
+    (home / "projects" / "plain" / "requirements.txt").write_text("requests==2.32.0\n")
+    assert known(home).locate("plain").python == PYTHON
+
+
+def test_what_was_published_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    state = Published(
+        project="reports", applied=LIVE, good={"a.yaml": COMMIT}, revisions={COMMIT: LIVE}, recent=(COMMIT,)
+    )
+    published.write(tmp_path, state)
+    assert published.read(tmp_path, "reports") == state
+
+
+def test_an_unreadable_published_state_counts_as_none(tmp_path: Path) -> None:
+    published.path_of(tmp_path, "reports").parent.mkdir(parents=True)
+    published.path_of(tmp_path, "reports").write_text('{"applied": 1')
+    assert published.read(tmp_path, "reports") == Published(project="reports")
