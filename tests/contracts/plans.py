@@ -70,6 +70,8 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "expired by number": lambda store: store.expired("p1/j1", before=None, beyond=3, limit=20),
     "a write again": lambda store: store.write(_AGAIN),
 }
+# No index leads to a trigger: its entries are tried one after the other, and documents read only of those that match.
+TRIED_ON_ENTRIES: Final = frozenset({"started by hand", "retried", "of a job retried", "succeeded by hand"})
 sizes: Final = [2_000, pytest.param(200_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
 
 

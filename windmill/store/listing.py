@@ -19,8 +19,9 @@ _NEWEST: Final = (2**63 - 1, "")  # a place above every execution
 def select_page(wanted: ExecutionFilter, *, limit: int, cursor: str | None) -> tuple[str, list[Any]]:
     """Return the query for the next `limit` documents, newest first by (queued_at, id), and its values.
 
-    One seek per job and state, merged: each reads at most `limit` rows, in order, from its index, where one query
-    over several states would sort everything the filter leaves. Raises Refused for a cursor that is none of ours.
+    One seek per state of a job or project, merged: each reads at most `limit` rows, in order, from its index, where
+    one query over several states would sort everything the filter leaves. Raises Refused for a cursor that is none
+    of ours.
     """
     below = _NEWEST if cursor is None else place_after(cursor)
     if wanted.until is not None:
@@ -47,9 +48,10 @@ def cursor_after(document: Document) -> str:
 
 def _seeks(wanted: ExecutionFilter) -> Iterator[tuple[str, list[str]]]:
     """Yield the leading conditions of each stretch of an index where matching executions lie in order, and values."""
-    if wanted.job:
+    if wanted.job or wanted.project:
+        column = "job" if wanted.job else "project"
         for state in sorted(wanted.states or State):
-            yield "job = ? AND state = ? AND ", [wanted.job, state]
+            yield f"{column} = ? AND state = ? AND ", [wanted.job or wanted.project, state]
     elif wanted.states:
         for state in sorted(wanted.states):
             yield "state = ? AND ", [state]
@@ -63,7 +65,7 @@ def _rest(wanted: ExecutionFilter) -> tuple[str, list[Any]]:
     if wanted.since is not None:
         conditions += " AND queued_at >= ?"
         values.append(milliseconds(wanted.since))
-    if wanted.project:
+    if wanted.job and wanted.project:
         conditions += " AND project = ?"
         values.append(wanted.project)
     if wanted.triggers:

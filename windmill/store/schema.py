@@ -59,6 +59,10 @@ CREATE INDEX request_pending ON request (at, id) WHERE state = 'pending';
 # form of the data is one more step, so that a new file and an old one end up the same.
 STEPS: Final = (_TABLES,)
 
+# What came later and changes no data: made by any writer where it is missing, kept by older ones where it is there.
+_LATER_INDEX: Final = """
+CREATE INDEX IF NOT EXISTS execution_by_project ON execution (project, state, queued_at, id, trigger)"""
+
 _SENTENCES: Final = {
     sqlite3.SQLITE_FULL: ("the disk of the store is full", "free some space; everything waits in the journal"),
     sqlite3.SQLITE_BUSY: (f"the store was locked by another process for {BUSY_SECONDS} seconds", ""),
@@ -138,6 +142,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
     if left:
         _upgrade(connection, path, steps)
+    connection.execute(_LATER_INDEX)
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:

@@ -1,0 +1,47 @@
+"""How much SQLite does for an answer, in the steps of its virtual machine; reading one row takes about ten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import count
+
+import pytest
+
+from tests.contracts.plans import QUESTIONS, TRIED_ON_ENTRIES, Question, shown, sizes
+from tests.support.population import load
+from windmill.store.sqlite import SqliteStore
+
+_STEPS_OF_ONE = 150  # what is shown at most: it is found, merged with others, and fetched
+_STEPS_OF_AN_ENTRY = 9  # of an index, that is tried and passed over
+_STEPS = 2000  # whatever is shown
+
+
+@pytest.fixture(scope="module", params=sizes)
+def size(request: pytest.FixtureRequest) -> int:
+    return int(request.param)
+
+
+@pytest.fixture(scope="module")
+def store(size: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    with closing(SqliteStore(tmp_path_factory.mktemp("many") / "windmill.db")) as filled:
+        load(filled, size)
+        yield filled
+
+
+def steps(store: SqliteStore, question: Question) -> tuple[int, int]:
+    """Return how many steps the answer takes, and how many things it holds."""
+    counter = count()
+    store._connection.set_progress_handler(lambda: next(counter) < 0, 1)
+    try:
+        answer = question(store)
+    finally:
+        store._connection.set_progress_handler(None, 1)
+    return next(counter), shown(answer)
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_an_answer_takes_the_steps_of_what_it_shows(store: SqliteStore, size: int, name: str) -> None:
+    taken, number = steps(store, QUESTIONS[name])
+    tried = size if name in TRIED_ON_ENTRIES else 0
+    assert taken <= _STEPS + _STEPS_OF_ONE * number + _STEPS_OF_AN_ENTRY * tried
