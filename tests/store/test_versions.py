@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from tests.support.mongo import MongoServer
 from windmill.core.documents import from_document
 from windmill.core.model import State
 from windmill.core.ports import COLLECTIONS, ExecutionFilter, Store
+from windmill.store import schema
+from windmill.store.mongo import MongoStore
 from windmill.store.restore import restore
 from windmill.store.sqlite import SqliteStore
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = sorted(path.name for path in DATA.iterdir())
 COUNTS = {"executions": 13, "output": 21, "jobs": 6, "status": 2, "requests": 12}
+TABLES = {"executions": "execution", "output": "output", "jobs": "job", "status": "status", "requests": "request"}
 
 pytestmark = pytest.mark.parametrize("version", VERSIONS)
 
@@ -45,6 +50,11 @@ def check(store: Store) -> None:
     assert store.status("scheduler") is not None
 
 
+def _count(connection: sqlite3.Connection, table: str) -> int:
+    rows: int = connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+    return rows
+
+
 def test_the_store_is_upgraded_and_shows_all_it_held(file: Path) -> None:
     with closing(SqliteStore(file)) as store:
         check(store)
@@ -56,6 +66,20 @@ def test_the_dump_is_restored_into_a_store_of_now(version: str, tmp_path: Path) 
         counts = restore(store, DATA / version / "dump")
         assert {name: done.added for name, done in counts.items()} == COUNTS
         check(store)
+
+
+def test_the_dump_is_restored_into_a_database_of_now(version: str, tmp_path: Path) -> None:
+    with MongoServer(tmp_path / "server") as server, closing(MongoStore(server.uri())) as store:
+        counts = restore(store, DATA / version / "dump")
+        assert {name: done.added for name, done in counts.items()} == COUNTS
+        check(store)
+
+
+def test_a_step_that_is_yet_to_come_keeps_every_row(file: Path) -> None:
+    later = (*schema.STEPS, "ALTER TABLE execution ADD COLUMN extra TEXT")
+    with closing(schema.connect(file, readonly=False, steps=later)) as connection:
+        found = {name: _count(connection, table) for name, table in TABLES.items()}
+    assert found == COUNTS
 
 
 def test_the_store_and_its_dump_hold_the_same(version: str, file: Path, tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ def _claim(directory: Path) -> bool:
         if any(directory.iterdir()):
             raise Refused(f"{directory} is not empty", hint="name a directory that is new or empty") from None
         return False
+    _sync(directory.parent)
     return True
 
 
