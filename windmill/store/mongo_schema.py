@@ -83,7 +83,6 @@ class Connection:
 def _client(uri: str) -> tuple[MongoClient[Document], Database[Document]]:
     query = uri.partition("?")[2]
     named = {name.lower() for name, _ in parse_qsl(query.replace(";", "&"), keep_blank_values=True)}
-    named |= {"journal"} if "j" in named else set()
     options = {name: value for name, value in _OPTIONS.items() if name.lower() not in named}
     try:
         if uri.startswith("mongodb://"):  # the other form is looked up in DNS, where nobody waits for it
