@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import subprocess
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from tests.support.command import make_home, remember, windmill
-from tests.support.executions import document
+from tests.support.command import PROGRAM, make_home, remember, windmill
+from tests.support.executions import document, identity
 from windmill.app.home import Home
+from windmill.core.ports import OutputBlock
 from windmill.scheduler.lock import HomeLock
 
 COLLECTIONS = ["executions", "output", "jobs", "status", "requests"]
@@ -37,6 +39,17 @@ def test_export_into_a_directory_that_is_not_empty_is_refused(home: Path, tmp_pa
     done = windmill(home, "export", str(home))
     assert done.status == 1
     assert "is not empty" in done.err
+
+
+def test_a_disk_that_is_full_is_said_in_words_and_nothing_is_left_of_the_dump(home: Path, tmp_path: Path) -> None:
+    blocks = [OutputBlock(identity(1), first, first, 1, 0, b"x" * 50_000) for first in range(1, 20)]
+    remember(home, output=blocks)
+    limited = ["sh", "-c", 'ulimit -f 500; exec "$@"', "sh", *PROGRAM]  # blocks of 512 bytes for any one file
+    command = [*limited, "--home", str(home), "export", str(tmp_path / "dump")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"windmill: the dump cannot be written into {tmp_path}/dump: File too large\n"
+    assert not (tmp_path / "dump").exists()
 
 
 def test_export_beside_a_scheduler_says_what_is_left_out(home: Path, tmp_path: Path) -> None:

@@ -33,22 +33,24 @@ def export(store: Store, directory: Path, *, database: str, packed: bool = False
     """Write all the store keeps into `directory`/`database` and return the number of documents per collection.
 
     The database's directory appears when everything is on disk, or not at all. Nobody else may read it. Raises
-    Refused when `directory` is not empty, OSError when it cannot be written, and Unavailable.
+    Refused when `directory` is not empty or cannot be filled, OSError when it cannot be made, and Unavailable.
     """
     made = _claim(directory)
     unfinished = directory / _UNFINISHED
+    unfinished.mkdir(mode=0o700)
     try:
-        unfinished.mkdir(mode=0o700)
         counts = {name: _write(unfinished, name, store.dump(name), packed=packed) for name in COLLECTIONS}
         _write(unfinished, META, [encode({"_id": SCHEMA, "version": VERSION})], packed=packed)
         _sync(unfinished)
         unfinished.rename(directory / database)
         _sync(directory)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(unfinished, ignore_errors=True)
         if made:
             with suppress(OSError):
                 directory.rmdir()
+        if isinstance(error, OSError):
+            raise Refused(f"the dump cannot be written into {directory}: {error.strerror}") from error
         raise
     return counts
 
