@@ -14,7 +14,7 @@ from windmill.core.ports import Store
 from windmill.scheduler import clock
 from windmill.scheduler.neighbour import refuse_neighbour
 
-PATIENCE: Final = 2.0  # seconds
+PATIENCE: Final = 2.5  # seconds; a store that is away says so after two
 
 
 def open_store(home: Home, facts: Document) -> Store:
@@ -52,7 +52,7 @@ def try_store(opened: Callable[[], Store], patience: float = PATIENCE) -> str:
     try:
         error = outcome.get(timeout=patience)
     except Empty:
-        return f"no answer within {patience:.0f} seconds"
+        return f"no answer within {patience:g} seconds"
     if error is None:
         return ""
     if isinstance(error, Unavailable):

@@ -81,6 +81,7 @@ class Loop:
         """Turn until a signal ends it or `until()` is true; then write down what is known."""
         self._timers.every(1).seconds.do(self._persist)
         self._timers.every(2).seconds.do(self._report.heartbeat)
+        self._report.heartbeat()
         self._drift = self._clock().timestamp() - time.monotonic()
         finished = False
         while self._ending is None and not finished:
@@ -105,6 +106,7 @@ class Loop:
             match message:
                 case Loaded(catalog):
                     self._performer.locations = catalog.locations
+                    self._report.removed = catalog.removed
                     self._define(catalog.jobs, now)
                     if not self._alone:
                         self._report.catalog(catalog, now)
