@@ -95,10 +95,11 @@ def git_daemon(base: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def http_server(base: Path, *, password: str = "", seen: list[str] | None = None) -> Iterator[str]:
+def http_server(base: Path, *, password: str = "", seen: list[str] | None = None, old: bool = False) -> Iterator[str]:
     """Serve every repository under `base` by http, to those who know the password if there is one.
 
-    `seen` gets what came as authorization with each request.
+    `seen` gets what came as authorization with each request; an `old` server speaks the first protocol only, by
+    which nobody gets a commit that is no branch's or tag's.
     """
     wanted = password
 
@@ -119,7 +120,7 @@ def http_server(base: Path, *, password: str = "", seen: list[str] | None = None
                 self.send_header("Content-Length", "0")
                 self.end_headers()
                 return
-            head, _, content = _backend(base, self, body).partition(b"\r\n\r\n")
+            head, _, content = _backend(base, self, body, old).partition(b"\r\n\r\n")
             headers = dict(line.split(": ", 1) for line in head.decode().splitlines())
             self.send_response(int(headers.pop("Status", "200").split()[0]))
             for name, value in headers.items():
@@ -145,7 +146,7 @@ def _password(authorization: str) -> str:
     return base64.b64decode(authorization.removeprefix("Basic ")).decode().partition(":")[2]
 
 
-def _backend(base: Path, request: BaseHTTPRequestHandler, body: bytes) -> bytes:
+def _backend(base: Path, request: BaseHTTPRequestHandler, body: bytes, old: bool) -> bytes:
     path, _, query = request.path.partition("?")
     environ = {
         **ENVIRON,
@@ -157,7 +158,7 @@ def _backend(base: Path, request: BaseHTTPRequestHandler, body: bytes) -> bytes:
         "CONTENT_TYPE": request.headers.get("Content-Type", ""),
         "CONTENT_LENGTH": str(len(body)),
         "HTTP_CONTENT_ENCODING": request.headers.get("Content-Encoding", ""),
-        "GIT_PROTOCOL": request.headers.get("Git-Protocol", ""),
+        "GIT_PROTOCOL": "" if old else request.headers.get("Git-Protocol", ""),
         "REMOTE_ADDR": HOST,
     }
     return subprocess.run(["git", "http-backend"], input=body, env=environ, capture_output=True, check=False).stdout

@@ -55,7 +55,7 @@ class Mirror:
         except Refused as error:
             raise SourceError("refused", error.message) from None
         except _Damaged as error:
-            raise SourceError("network", f"{shown(remote.url)}: {error.message}") from None
+            raise SourceError("network", error.message) from None
         self._source = (remote, timeout)
         return commit
 
@@ -88,6 +88,8 @@ class Mirror:
         """
         if mistake := path and paths.mistake_in(path):
             raise Refused(f"the path of the git source {mistake}")
+        if any(target.iterdir()):
+            raise Refused(f"{target} is not empty")
         self._again(lambda: self._export(commit, target.absolute(), path.strip("/")))
 
     def log(self, old: str, new: str, *, limit: int, path: str = "") -> list[Commit]:
@@ -177,7 +179,9 @@ class Mirror:
         tree = self._resolve(f"{commit}:{path}")
         if tree is None or self._local("cat-file", "-t", tree).out.strip() != b"tree":
             raise Refused(f'commit {commit[:12]} has no directory "{path}"')
-        listing = self._local("ls-tree", "-r", "-l", "-z", "--full-tree", tree)
+        listing = self._git.run("ls-tree", "-r", "-l", "-z", "--full-tree", tree, limit=git_tree.MAX_LISTING)
+        if listing.code and not listing.cut:
+            raise _damage(listing)
         held = git_tree.judge(listing.out)
         index = {"GIT_INDEX_FILE": str(self.path / "windmill.index")}
         self._local("read-tree", tree, extra=index)
@@ -223,6 +227,8 @@ class Mirror:
 
 
 def _damage(answer: Answer) -> WindmillError:
+    if answer.late:
+        return WindmillError("git did not end in time")
     said = answer.err.decode(errors="replace").strip().splitlines() or [f"git ended with {answer.code}"]
     return WindmillError(said[-1][:500]) if _NO_SPACE in answer.err else _Damaged(said[-1][:500])
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Final
 
 from windmill.projects.source import is_commit
@@ -32,7 +33,7 @@ def commits(listing: bytes) -> list[Commit]:
     fields = [os.fsdecode(text) for text in listing.split(b"\0")]
     starts = [number for number, text in enumerate(fields[:-1]) if not text and is_commit(fields[number + 1])]
     found = []
-    for start, end in zip(starts, [*starts[1:], len(fields)], strict=True):
+    for start, end in pairwise([*starts, len(fields)]):
         head, names = fields[start + 1 : start + 1 + _FIELDS], fields[start + 1 + _FIELDS : end]
         if len(head) == _FIELDS:
             found.append(_commit(head, names))

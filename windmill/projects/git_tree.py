@@ -11,6 +11,7 @@ from windmill.core.errors import Refused
 
 MAX_FILES: Final = 50_000
 MAX_BYTES: Final = 2 << 30
+MAX_LISTING: Final = 32 << 20  # bytes of names and facts
 _LINK: Final = "120000"
 _FILES: Final = frozenset({"100644", "100755", "100664", _LINK})
 _SUBMODULE: Final = "160000"
@@ -26,12 +27,14 @@ class Tree(NamedTuple):
 
 
 def judge(listing: bytes) -> Tree:
-    """Return what the answer of `git ls-tree -r -l -z` lists.
+    """Return what the answer of `git ls-tree -r -l -z` lists; one beyond MAX_LISTING may be torn.
 
     Raises Refused naming the entry when it is more than 50,000 files or 2 GiB, or no path or kind of file for here.
     """
     files = size = submodules = 0
-    links = []
+    whole = len(listing) <= MAX_LISTING
+    listing = listing if whole else listing[: listing.rindex(b"\0")]
+    shown, links = "", []
     for mode, length, name in _entries(listing):
         shown = name[:200]
         if mode == _SUBMODULE:
@@ -43,13 +46,19 @@ def judge(listing: bytes) -> Tree:
             raise Refused(f"the commit holds the path {shown!r}, which is none inside a project")
         files, size = files + 1, size + length
         if files > MAX_FILES or size > MAX_BYTES:
-            raise Refused(
-                f"the commit holds more than {MAX_FILES:,} files or {MAX_BYTES >> 30} GiB, counted up to {shown!r}",
-                hint="name the sub-directory the jobs need by `path`",
-            )
+            raise _too_much(shown)
         if mode == _LINK:
             links.append(name)
+    if not whole:
+        raise _too_much(shown)
     return Tree(files, size, tuple(links), submodules)
+
+
+def _too_much(name: str) -> Refused:
+    return Refused(
+        f"the commit holds more than {MAX_FILES:,} files or {MAX_BYTES >> 30} GiB, counted up to {name!r}",
+        hint="name the sub-directory the jobs need by `path`",
+    )
 
 
 def check_links(root: Path, links: tuple[str, ...]) -> None:

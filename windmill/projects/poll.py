@@ -23,7 +23,7 @@ from windmill.projects.source import (
 _OUTPUT: Final = 1 << 20  # bytes; a handful of lines is expected
 _LATE: Final = "no answer within {:g} s"
 _KINDS: Final = (
-    ("refused", r"git: not found|transport '.*' not allowed|dubious ownership|strange .*name|died of signal 25"),
+    ("refused", r"git: not found|transport '.*' not allowed|dubious ownership|strange .*name|file too large"),
     (
         "auth",
         r"authentication failed|could not read (username|password)|permission denied|host key verification"
@@ -94,9 +94,11 @@ def failure(answer: Answer, remote: Remote, timeout: float) -> SourceError:
         return SourceError("network", f"{place}: the server sends data without end")
     said = [masked(line, remote).strip() for line in answer.err.decode(errors="replace").splitlines()]
     said = [line for line in said if line and not _BOILERPLATE.match(line)] or ["fatal: no reason given"]
-    kind = next((kind for kind, pattern in _KINDS if re.search(pattern, "\n".join(said), re.IGNORECASE)), "")
+    for kind, pattern in _KINDS:
+        if telling := [line for line in said if re.search(pattern, line, re.IGNORECASE)]:
+            return SourceError(kind, f"{place}: {telling[-1][:500]}")
     lines = [line for line in said if _SAYS_WHY.match(line)] or said
-    return SourceError(kind, f"{place}: {lines[-1][:500]}")
+    return SourceError("", f"{place}: {lines[-1][:500]}")
 
 
 def _check(remote: Remote) -> None:
