@@ -55,6 +55,25 @@ def _count(connection: sqlite3.Connection, table: str) -> int:
     return rows
 
 
+def declared(file: Path) -> list[tuple[str, str]]:
+    """Return every table and index of the file."""
+    with closing(sqlite3.connect(file)) as connection:
+        return connection.execute("SELECT name, sql FROM sqlite_schema ORDER BY name").fetchall()
+
+
+def test_a_writer_brings_the_store_to_the_tables_and_indexes_of_now(file: Path, tmp_path: Path) -> None:
+    for path in (file, tmp_path / "new.db"):
+        SqliteStore(path).close()
+    assert declared(file) == declared(tmp_path / "new.db")
+
+
+def test_a_reader_shows_all_the_store_held_before_any_writer_came(file: Path) -> None:
+    before = declared(file)
+    with closing(SqliteStore(file, readonly=True)) as store:
+        check(store)
+    assert declared(file) == before
+
+
 def test_the_store_is_upgraded_and_shows_all_it_held(file: Path) -> None:
     with closing(SqliteStore(file)) as store:
         check(store)
