@@ -10,6 +10,7 @@ from tests.support.builders import a_job
 from tests.support.command import make_home, remember, windmill
 from tests.support.stand_in import done, scheduler
 from windmill.app.home import Home, find_home
+from windmill.app.reading import catalog_reader
 from windmill.core.documents import to_text
 from windmill.core.errors import NotFound
 from windmill.scheduler.clock import now
@@ -78,7 +79,7 @@ def test_reading_the_files_leaves_nothing_in_the_home(home: Path) -> None:
 
 def test_a_job_whose_file_broke_is_still_known_from_its_last_good_version(home: Path) -> None:
     here = Home(home, {})
-    here.loader().load()
+    catalog_reader(here).load()
     (home / "jobs.d" / "hello.yaml").write_text("schdule: {}\n")
     catalog = here.catalog()
     assert (list(catalog.jobs), list(catalog.stale)) == (["p/hello"], ["p/hello"])

@@ -9,7 +9,7 @@ from typing import Final
 import rich_click as click
 
 from windmill.cli.jobs import flags
-from windmill.cli.known import complete_job, find_execution, known_jobs, schedule_of, wanted_key
+from windmill.cli.known import complete_job, find_execution, known_jobs, recorded_key, schedule_of
 from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.tables import show_facts
@@ -17,6 +17,7 @@ from windmill.cli.text import clean, local, relative
 from windmill.cli.upcoming import upcoming
 from windmill.cli.verdicts import verdict
 from windmill.core.documents import Document, from_text, to_text
+from windmill.core.errors import NotFound
 from windmill.core.ports import ExecutionFilter
 from windmill.core.zones import zone
 
@@ -39,15 +40,24 @@ def show(session: Session, identity: str) -> None:
     if execution is not None:
         _show_execution(session, execution)
     else:
-        _show_job(session, wanted_key(session, identity))
+        _show_job(session, recorded_key(session, identity))
 
 
 def _show_execution(session: Session, execution: Document) -> None:
+    from windmill.app.suspects import suspects
+
+    suspected = suspects(session.home, session.store, execution)
     if session.json:
-        session.print_json(execution)
+        session.print_json(execution | {"suspects": suspected})
         return
     facts = [(name, _readable(value) if session.on_terminal else value) for name, value in execution.items()]
     show_facts(session, [*facts, ("why", verdict(execution))])
+    _print_section("commits since it last succeeded", [_commit(commit) for commit in suspected])
+
+
+def _commit(commit: Document) -> str:
+    near = "  (touches this job)" if commit["touches"] else ""
+    return f"{commit['commit'][:12]}  {commit['author']}: {commit['subject']}{near}"
 
 
 def _readable(value: object) -> object:
@@ -58,19 +68,33 @@ def _readable(value: object) -> object:
 
 def _show_job(session: Session, key: str) -> None:
     now = session.now
-    job = next(known for known in known_jobs(session) if known["id"] == key)
+    from windmill.app.suspects import suspects
+
+    job = next((known for known in known_jobs(session) if known["id"] == key), None) or _gone(session, key)
     schedule = schedule_of(session, job)
     place = zone(schedule.timezone if schedule else "UTC")
-    starts = list(islice(upcoming(schedule, job, now), COUNT))
+    starts = [] if job["deleted"] else list(islice(upcoming(schedule, job, now), COUNT))
     past = session.store.executions(ExecutionFilter(job=key), limit=COUNT).items
+    latest = session.store.latest_executions().get(key)
+    suspected = suspects(session.home, session.store, latest) if latest else []
     if session.json:
         verdicts = [execution | {"verdict": verdict(execution)} for execution in past]
-        session.print_json({"job": job, "next": [to_text(start) for start in starts], "verdicts": verdicts})
+        following = [to_text(start) for start in starts]
+        session.print_json({"job": job, "next": following, "verdicts": verdicts, "suspects": suspected})
         return
     show_facts(session, _facts(job, now))
     _print_section("next", [f"{local(start, place)}  {relative(start, now)}" for start in starts])
     _print_section("what became of its slots", [_line(execution) for execution in past])
+    _print_section("commits since it last succeeded", [_commit(commit) for commit in suspected])
     _print_section("definition", _definition(job))
+
+
+def _gone(session: Session, key: str) -> Document:
+    """Return what the store remembers of a job whose file is gone. Raises NotFound when it knows no definition."""
+    job = next((known for known in session.store.jobs() if known["id"] == key), None)
+    if job is None or "document" not in job:
+        raise NotFound(f"{key} has executions, and its definition is not known", hint=f"windmill ps -a --job {key}")
+    return job
 
 
 def _facts(job: Document, now: datetime) -> list[tuple[str, object]]:
@@ -88,11 +112,22 @@ def _facts(job: Document, now: datetime) -> list[tuple[str, object]]:
         ("entry point", job["entry_point"]),
         ("schedule", job["schedule_words"]),
         ("flags", " ".join(flags(job))),
+        ("removed", _removal(job)),
         ("paused", pause),
         ("not active yet", ", ".join(job["inactive"])),
         ("first seen", job["first_seen"]),
         ("started slots", job["runs"] if "max_runs" in _schedule(job) else ""),
     ]
+
+
+def _removal(job: Document) -> str:
+    if not job["deleted"]:
+        return ""
+    removed = job.get("removed") or {}
+    who = (
+        f" by {removed['author']} in {removed['commit'][:12]}: {removed['subject']}" if removed.get("author") else ""
+    )
+    return f"its file is gone{who}"
 
 
 def _schedule(job: Document) -> Document:

@@ -27,5 +27,6 @@ def definition(job: Job, *, stale: bool) -> Document:
         "inactive": list(job.inactive),
         "stale": stale,
         "deleted": False,
+        "removed": None,
         "system": is_system(job.key),
     }

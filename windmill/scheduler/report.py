@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Protocol
@@ -49,6 +49,7 @@ class Report:
         self._facts = facts
         self._stale: frozenset[str] = frozenset()
         self._told: frozenset[Problem] = frozenset()
+        self.removed: Mapping[str, Mapping[str, str]] = {}  # by job: the commit that took its file away
         self.wake = outbox.wake
 
     def heartbeat(self, *, left: bool = False) -> None:
@@ -116,6 +117,8 @@ class Report:
         known = state_to_document(state)
         project, _, name = state.key.partition("/")
         gone = {"id": state.key, "project": project, "name": name, "deleted": True}  # the store keeps the rest
+        if removal := self.removed.get(state.key):
+            gone["removed"] = dict(removal)
         return (definition(job, stale=stale) if job else gone) | {
             "first_seen": known["first_seen"],
             "covered": known["covered"],
