@@ -9,6 +9,7 @@ import json
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -117,6 +118,7 @@ def test_what_was_acknowledged_survives_the_kill_of_the_writer(
     for life in range(kills):
         with beside("write", address, life * 10_000) as writer:
             acknowledged += numbers(writer.stdout, 1 + life * 3 % 17)
+            time.sleep(_moment(life))
             writer.kill()
             rest, _ = writer.communicate()
             acknowledged += [int(line) for line in rest.split(b"\n")[:-1]]
@@ -133,6 +135,7 @@ def test_what_was_acknowledged_survives_the_kill_of_the_server(
     with beside("write", address) as writer:
         for life in range(kills):
             acknowledged += numbers(writer.stdout, 1 + life * 3 % 17)
+            time.sleep(_moment(life))
             server.process.kill()
             server.process.start()
         acknowledged += numbers(writer.stdout, 1)
@@ -140,6 +143,11 @@ def test_what_was_acknowledged_survives_the_kill_of_the_server(
     acknowledged += [int(line) for line in rest.split()]
     assert words == b""
     _all_there(address, acknowledged, record_property)
+
+
+def _moment(life: int) -> float:
+    """Return how many seconds into a step of the writer the kill comes: each time it meets another part of it."""
+    return (2 * life + 1) % 7 / 500
 
 
 def _all_there(address: str, acknowledged: list[int], record_property: Count) -> None:

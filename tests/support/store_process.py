@@ -54,7 +54,8 @@ def race(store: Store, number: int, name: str) -> dict[str, object]:
     answer = {"id": str(number), "state": "done", "answer": {"by": name}}
     begun = [document(number, state, reason=name) for state in (State.QUEUED, State.RUNNING)]
     output, job = OutputBlock(one, 1, 1, 1, 0, name.encode()), {"id": "p/shared", name: number}
-    store.write(Batch(executions=begun, output=[output], jobs=[job], answers=[answer]))
+    store.write(Batch(executions=begun, output=[output]))
+    store.write(Batch(jobs=[job], answers=[answer]))
     store.write(Batch(executions=[document(number, State.FAILED, reason=name)]))
     store.write(Batch(executions=begun))
     execution, request = store.execution(one) or {}, store.request(str(number)) or {}
