@@ -6,7 +6,10 @@ import signal
 
 import pytest
 
-pytest.register_assert_rewrite("tests.contracts")  # so that a failing suite says what it saw
+# So that a suite that fails says what it saw.
+pytest.register_assert_rewrite(
+    *(f"tests.contracts.{suite}" for suite in ("executor", "processes", "store", "triggers"))
+)
 
 # A shell starts background commands with SIGINT ignored, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
