@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -67,6 +68,11 @@ class _Source(io.FileIO):
             raise zipfile.BadZipFile("its list of entries is too long")
         return super().read(size) or b""
 
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_SET and offset < 0:
+            raise zipfile.BadZipFile("it tells of places that are not there")
+        return super().seek(offset, whence)
+
 
 def _unzip(path: Path, target: Path, size: int) -> None:
     try:
@@ -81,7 +87,7 @@ def _unzip(path: Path, target: Path, size: int) -> None:
                     place.mkdir(mode=0o700, parents=True, exist_ok=True)
                 else:
                     written = _write(archive, entry, place, written, size)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError) as error:
         raise Refused(
             f"{path.name} is no whole zip file: {str(error) or 'it ends too early'}",
             hint="if it is still being copied, it is read again when it is complete",
