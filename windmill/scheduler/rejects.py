@@ -104,9 +104,10 @@ def _refusal(store: Store, items: Sequence[Item]) -> str:
 
 
 def _items(batch: Batch) -> Iterator[Item]:
-    yield from (Item("execution", _name(one), one) for one in batch.executions)
+    """Yield everything in the order in which a store may show it: output before ends."""
     yield from (Item("output", block.execution, block) for block in batch.output)
     yield from (Item("drop", drop.execution, drop) for drop in batch.drops)
+    yield from (Item("execution", _name(one), one) for one in batch.executions)
     yield from (Item("job", _name(one), one) for one in batch.jobs)
     yield from (Item("status", name, one) for name, one in batch.status.items())
     yield from (Item("answer", _name(one), one) for one in batch.answers)
