@@ -105,7 +105,8 @@ def read(stream: Path, number: int, offset: int, *, limit: int, newest: bool) ->
         end = left if newest and held(stream) else _NO_END
         frames, used = decode(os.pread(fd, limit, offset), end)
         if not frames and limit < _FRAME_MAX:
-            frames, used = decode(os.pread(fd, _FRAME_MAX, offset), end)
+            frames = decode(os.pread(fd, _FRAME_MAX, offset), end)[0][:1]
+            used = sum(FRAME_SIZE + len(frame.payload) for frame in frames)
         return frames, offset + used
     finally:
         os.close(fd)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from windmill.core.errors import Unavailable
+from windmill.core.errors import Refused, Unavailable
 from windmill.store.version import missing
 
 BUSY_SECONDS: Final = 30
@@ -74,14 +74,18 @@ _SENTENCES: Final = {
     sqlite3.SQLITE_PERM: ("the store may not be read", "check the owner and mode of the file"),
     sqlite3.SQLITE_IOERR: ("reading or writing the store failed", "check the disk; WAL needs a local file system"),
 }
+_ABOUT_A_VALUE: Final = (sqlite3.DataError, sqlite3.IntegrityError)
+_NOT_BOUND: Final = "Error binding"  # how the driver begins to say that it knows no column type for a value
 
 
 @contextmanager
 def answering(path: Path) -> Iterator[None]:
-    """Turn whatever the driver raises inside into `Unavailable`, in words."""
+    """Turn whatever the driver raises inside into `Unavailable` or, where a value is at fault, `Refused`."""
     try:
         yield
     except sqlite3.Error as error:
+        if isinstance(error, _ABOUT_A_VALUE) or str(error).startswith(_NOT_BOUND):
+            raise Refused(f"the store cannot keep such a value: {error}") from error
         code = getattr(error, "sqlite_errorcode", None)
         sentence, hint = _SENTENCES.get((code or 0) & 0xFF, (f"the store does not answer: {error}", ""))
         raise Unavailable(f"{sentence} ({path})", hint=hint) from error

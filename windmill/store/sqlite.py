@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from windmill.core.documents import Document
-from windmill.core.errors import Refused
+from windmill.core.errors import Refused, Unavailable
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
 from windmill.store import sqlite_dump
 from windmill.store.documents import decode, encode, milliseconds, returned, stored_execution, stored_request
@@ -72,6 +72,7 @@ class SqliteStore:
     def __init__(self, path: Path, *, readonly: bool = False) -> None:
         self._path = path
         self._connection = connect(path, readonly=readonly)
+        self._file = _identity(path)
 
     def write(self, batch: Batch) -> None:
         """Apply the batch in one transaction, on disk when this returns."""
@@ -154,6 +155,7 @@ class SqliteStore:
 
     def pending_requests(self, *, limit: int = 100) -> list[Document]:
         """Return pending requests, oldest first. One look into an index of pending requests only."""
+        self._stay()
         return self._documents(_PENDING, (limit,))
 
     def expired(
@@ -208,6 +210,14 @@ class SqliteStore:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def _stay(self) -> None:
+        """Raise Unavailable when somebody took the open file away: nobody would find what is written into it."""
+        if _identity(self._path) != self._file:
+            raise Unavailable(
+                f"the store's file was deleted or replaced while in use ({self._path})",
+                hint="what is there now is used from here on; put the old file back while WindMill is stopped",
+            )
+
     def _rows(self, query: str, values: Sequence[Any] = ()) -> list[Any]:
         try:
             with answering(self._path):
@@ -225,6 +235,15 @@ class SqliteStore:
                 yield from map(OutputBlock._make, cursor)
             finally:
                 cursor.close()
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Return which file the path names; asking opens nothing: see `schema`."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _execution_row(document: Document) -> tuple[Any, ...]:
