@@ -1,7 +1,7 @@
 """Hold the stores to their contract on every server there is, and print a table of servers and tests.
 
 SQLite and SecantusDB (a process on loopback; part of the extra `test`) are always there. Name a MongoDB to be tried
-as well in WINDMILL_TEST_MONGO_URI: every test makes a database of its own there, `windmill_test_...`, and drops it.
+as well in WINDMILL_TEST_MONGO_URI: every test makes a database of its own there, `windmill-test-...`, and drops it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 import pytest
+from pymongo.errors import PyMongoError
 
 from tests.support.servers import NAMES, opened
 
@@ -40,7 +41,7 @@ class Results:
 
     def __init__(self) -> None:
         self.outcomes: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
-        self.counts: list[tuple[str, str, str]] = []
+        self.facts: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count each test once: its call, or what kept it from being called."""
@@ -51,8 +52,9 @@ class Results:
         area = next(area for part, area in _AREAS.items() if part in name)
         self.outcomes[server, area][report.outcome] += 1
         if report.user_properties:
-            facts = ", ".join(f"{what} {value}" for what, value in report.user_properties)
-            self.counts.append((server, area, facts))
+            self.facts[server, area].append(", ".join(f"{what} {value}" for what, value in report.user_properties))
+        if isinstance(report.longrepr, tuple):  # file, line and reason of what was skipped
+            self.facts[server, area].append(report.longrepr[2].lower())
 
 
 def titles() -> dict[str, str]:
@@ -65,7 +67,7 @@ def titles() -> dict[str, str]:
 
 
 def table(results: Results, servers: dict[str, str]) -> Iterator[str]:
-    """Yield the lines of the table, then those of the counts."""
+    """Yield the lines of the table, then what was counted, and why something was skipped."""
     areas = ["contract", "nine processes", "kill -9 writer", "kill -9 server", "query plans"]
     rows = [["server", *areas]]
     rows += [[title, *(_cell(results.outcomes[name, area]) for area in areas)] for name, title in servers.items()]
@@ -75,8 +77,8 @@ def table(results: Results, servers: dict[str, str]) -> Iterator[str]:
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     yield ""
-    for server, area, facts in results.counts:
-        yield f"{servers[server]}, {area}: {facts}"
+    for name, title in servers.items():
+        yield from (f"{title}, {area}: {fact}" for area in areas for fact in results.facts[name, area])
 
 
 def _cell(outcomes: Counter[str]) -> str:
@@ -93,7 +95,10 @@ def main(arguments: Sequence[str]) -> int:
         "--full", action="store_true", help="20 kills, 300 rounds of nine processes, 200,000 executions: some minutes"
     )
     options = parser.parse_args(arguments)
-    servers, results = titles(), Results()
+    try:
+        servers, results = titles(), Results()
+    except PyMongoError as error:
+        parser.error(f"WINDMILL_TEST_MONGO_URI: {type(error).__name__}: is the server there, and the URI right?")
     marked = "long or not long" if options.full else "not long"
     modules = [str(_TESTS / module) for module in _MODULES]
     status = pytest.main(["-q", "-p", "no:cacheprovider", "-m", marked, *modules], plugins=[results])

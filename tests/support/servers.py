@@ -76,9 +76,9 @@ class _Mongo:
         return title(self._uri)
 
     def database(self) -> str:
-        database = f"windmill_test_{uuid.uuid4().hex}"
+        database = f"windmill-test-{uuid.uuid4().hex}"
         self._databases.append(database)
-        return _with_database(self._uri, database)
+        return with_database(self._uri, database)
 
     def clean(self) -> None:
         """Drop what was given."""
@@ -103,7 +103,7 @@ def title(uri: str) -> str:
     return f"MongoDB {info['version']}"
 
 
-def _with_database(uri: str, database: str) -> str:
+def with_database(uri: str, database: str) -> str:
     """Return the URI naming another database; users stay those of the one it named."""
     parts = urlsplit(uri)
     query, named = parts.query, parts.path.strip("/")
