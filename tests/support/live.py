@@ -39,7 +39,8 @@ class Live:
         if settings is not None:
             (root / "jobs.d").mkdir(parents=True)
             (root / "projects" / "p").mkdir(parents=True)
-            (root / "windmill.toml").write_text(settings)
+            store = f'[store]\nuri = "{self.store_uri}"\n' if self.store_uri and "[store]" not in settings else ""
+            (root / "windmill.toml").write_text(settings + store)
         self.scheduler: subprocess.Popen[bytes] | None = None
         self._errors = 0
 
