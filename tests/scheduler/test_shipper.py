@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from windmill.core.errors import Unavailable
 from windmill.core.model import Cause, State, execution_id
 from windmill.core.ports import Batch, ExecutionFilter, Frame, Position, Store, Stream
 from windmill.execution.journal import Writer
+from windmill.scheduler import backlog
 from windmill.scheduler.shipper import Outbox, Shipper
 from windmill.store.sqlite import SqliteStore
 
@@ -32,6 +33,7 @@ class Place:
         self.faults = Faults()
         self.away = False
         self.connections = 0
+        self.kind: type[SqliteStore] = SqliteStore
         self.delivered: list[Document] = []
         self.opened = ExitStack()
         self.store = self.opened.enter_context(closing(SqliteStore(self.database)))
@@ -52,7 +54,7 @@ class Place:
         if self.away:
             raise Unavailable("the store is away")
         self.connections += 1
-        return failing(SqliteStore(self.database), self.faults)
+        return failing(self.kind(self.database), self.faults)
 
     def writer(self, stream: str = "runner", *, segment_size: int = 16 << 20) -> Writer:
         created = writer(self.journal, stream, segment_size=segment_size)
@@ -248,9 +250,10 @@ def test_a_store_that_is_away_is_told_and_everything_arrives_when_it_is_back(pla
         journal.append([output(1, sequence)])
         place.shipper.put("status", {"scheduler": {"beat": sequence}})
         assert place.shipper.ship_once(START) is False
-    backlog = place.shipper.backlog()
-    assert (backlog["away_since"], backlog["error"]) == ("2026-01-01T00:00:00.000Z", "the store is away")
-    assert backlog["bytes"] > 0
+    told = place.shipper.backlog()
+    assert (told["away_since"], told["error"]) == ("2026-01-01T00:00:00.000Z", "the store is away")
+    assert told["bytes"] > 0
+    assert (backlog.read(place.state) or {})["away_since"] == told["away_since"]
     place.away = False
     place.ship()
     assert place.text(1) == written(1, 1, 2, 3, 4, 5)
@@ -270,6 +273,115 @@ def test_the_time_the_store_went_away_is_that_of_the_first_failure(place: Place)
     place.shipper.ship_once(START)
     place.shipper.ship_once(START.replace(hour=5))
     assert place.shipper.backlog()["away_since"] == "2026-01-01T00:00:00.000Z"
+
+
+class SlowStore(SqliteStore):
+    """Times out over more than 100 KiB."""
+
+    def write(self, batch: Batch) -> None:
+        if sum(len(block.data) for block in batch.output) + 4096 * len(batch.jobs) > 100 << 10:
+            raise Unavailable("the store did not answer in time")
+        super().write(batch)
+
+
+def test_a_slow_store_gets_as_little_at_a_time_as_it_takes(place: Place) -> None:
+    place.kind = SlowStore
+    journal = place.writer()
+    for sequence in range(1, 101):
+        journal.append([output(1, sequence, b"x" * (20 << 10))])
+    place.ship()
+    assert place.store.last_sequence(identity(1)) == 100
+    assert place.connections < 60
+
+
+def test_a_slow_store_gets_the_loops_documents_in_parts(place: Place) -> None:
+    place.kind = SlowStore
+    place.shipper.put("job", {f"p/{number:03}": {"id": f"p/{number:03}"} for number in range(500)})
+    place.ship()
+    assert len(place.store.jobs()) == 500
+
+
+def test_more_documents_than_a_round_takes_all_arrive(place: Place) -> None:
+    place.shipper.put("job", {f"p/{number}": {"id": f"p/{number}"} for number in range(5000)})
+    place.ship()
+    assert len(place.store.jobs()) == 5000
+
+
+def test_a_journal_that_is_full_is_told_and_everything_in_it_arrives(place: Place) -> None:
+    place.away = True
+    journal = Writer(place.journal, "runner-9", boot_id="b", now_ms=lambda: 0, checkpoint=list, max_size=64 << 10)
+    with suppress(OSError):
+        for sequence in range(1, 101):
+            journal.append([output(1, sequence, b"x" * 1000)])
+    journal.append([record(1, State.FAILED)])
+    place.shipper.ship_once(START)
+    assert place.shipper.backlog()["full"] is True
+    assert (backlog.read(place.state) or {})["full"] is True
+    journal.close(settled=False)
+    place.away = False
+    place.ship()
+    assert place.shipper.backlog() == NOTHING
+    assert place.states() == {identity(1): "failed"}
+    assert place.store.last_sequence(identity(1)) == sequence - 1
+
+
+# What no store takes
+
+
+def test_a_frame_no_store_could_keep_is_set_aside_and_the_rest_shipped(place: Place) -> None:
+    place.writer().append([record(1)._replace(payload=b'{"id": "x"}'), record(2), output(2, 1)])
+    place.ship()
+    assert (place.states(), place.text(2)) == ({identity(2): "running"}, b"2:1;")
+    assert place.shipper.backlog() == NOTHING | {"rejected": 1}
+    (path,) = (place.state / "rejected").iterdir()
+    assert json.loads(path.read_text())["item"] == '{"id": "x"}'
+
+
+def test_nothing_is_set_aside_before_the_store_answers(place: Place) -> None:
+    place.away = True
+    place.writer().append([record(1)._replace(payload=b"{}")])
+    for _ in range(3):
+        place.shipper.ship_once(START)
+    assert place.shipper.backlog()["rejected"] == 0
+
+
+@pytest.mark.parametrize("odd", [{"id": {}}, {"id": "p/odd", "what": object()}, {"id": "p/odd", "nested": None}])
+def test_a_document_of_the_loop_that_no_store_takes_holds_up_nothing(place: Place, odd: Document) -> None:
+    if "nested" in odd:
+        for _ in range(2000):
+            odd = {"id": "p/odd", "nested": odd}
+    place.shipper.put("job", {"p/odd": odd, "p/a": {"id": "p/a"}})
+    place.writer().append([record(1), output(1, 1)])
+    place.ship()
+    assert [job["id"] for job in place.store.jobs()] == ["p/a"]
+    assert (place.states(), place.text(1)) == ({identity(1): "running"}, b"1:1;")
+    assert (place.shipper.failures, place.shipper.backlog()["rejected"]) == (0, 1)
+
+
+# A store's file that somebody takes away
+
+
+def test_a_deleted_database_is_made_anew_and_gets_what_comes(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    journal = place.writer()
+    journal.append([record(1), output(1, 1)])
+    place.ship()
+    for path in place.state.glob("windmill.db*"):
+        path.unlink()
+    journal.append([output(1, 2), record(1, State.FAILED)])
+    place.ship()
+    with closing(SqliteStore(place.database, readonly=True)) as store:
+        assert [block.data for block in store.output(identity(1))] == [b"1:2;"]
+        assert (store.execution(identity(1)) or {})["state"] == "failed"
+    assert "was deleted or replaced while in use" in caplog.text
+
+
+def test_a_replaced_database_is_noticed_although_nothing_is_written(place: Place) -> None:
+    place.ship()
+    place.database.rename(place.state / "old.db")
+    place.shipper.ship_once(START)
+    assert "deleted or replaced" in place.shipper.backlog()["error"]
+    place.ship()
+    assert place.shipper.backlog() == NOTHING
 
 
 # Releasing

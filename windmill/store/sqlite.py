@@ -204,6 +204,7 @@ class SqliteStore:
         with answering(self._path):
             connection.execute(begin)
             try:
+                self._stay()
                 yield connection
                 connection.execute("COMMIT")
             finally:
