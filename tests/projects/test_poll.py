@@ -8,7 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git_server import ENVIRON, Upstream, endless, garbage, git_daemon, http_server, mute, server
+from tests.support.git_server import (
+    ENVIRON,
+    Upstream,
+    endless,
+    garbage,
+    git_daemon,
+    http_server,
+    mute,
+    redirect,
+    server,
+)
 from tests.support.waiting import until
 from windmill.projects.poll import look_up, remote_commit
 from windmill.projects.source import Remote, SourceError
@@ -183,6 +193,16 @@ def test_a_server_that_does_not_ask_gets_no_token(upstream: Upstream) -> None:
     with http_server(upstream.path.parent, seen=seen) as place:
         ask(f"{place}/reports/.git", token="hunter22")
     assert set(seen) == {""}
+
+
+def test_a_server_we_are_sent_on_to_gets_no_token(upstream: Upstream) -> None:
+    seen: list[str] = []
+    with (
+        http_server(upstream.path.parent, password="hunter22", seen=seen) as other,
+        server(redirect(other)) as port,
+    ):
+        error = failure(f"http://127.0.0.1:{port}/reports/.git", token="hunter22")
+    assert (error.kind, set(seen)) == ("auth", {""})
 
 
 def test_no_process_shows_the_password_in_its_arguments() -> None:

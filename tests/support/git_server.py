@@ -164,6 +164,17 @@ def _backend(base: Path, request: BaseHTTPRequestHandler, body: bytes, old: bool
     return subprocess.run(["git", "http-backend"], input=body, env=environ, capture_output=True, check=False).stdout
 
 
+def redirect(target: str) -> Callable[[socket.socket, threading.Event], None]:
+    """Return what sends every request of http on to the same path at `target`."""
+
+    def behaviour(connection: socket.socket, _: threading.Event) -> None:
+        path = connection.recv(4096).split()[1].decode()
+        head = f"HTTP/1.1 301 Moved\r\nLocation: {target}{path}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        connection.sendall(head.encode())
+
+    return behaviour
+
+
 def mute(_: socket.socket, closed: threading.Event) -> None:
     """Say nothing, ever."""
     closed.wait()
