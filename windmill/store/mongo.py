@@ -56,7 +56,7 @@ class MongoStore:
         """
         database = self._database
         with self._answering():
-            insert(database["output"], output_blobs(batch.output))
+            insert(database["output"], output_blobs(batch.output, batch.drops))
             drop_output(database["output"], batch.drops)
             put(database["executions"], put_executions(batch.executions))
             put(database["jobs"], put_jobs(batch.jobs))

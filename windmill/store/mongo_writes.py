@@ -90,9 +90,21 @@ def insert(collection: Collection[Document], blobs: Sequence[bytes]) -> int:
     return len(blobs) - duplicates
 
 
-def output_blobs(blocks: Iterable[OutputBlock]) -> list[bytes]:
-    """Return the blocks as encoded documents."""
-    return [encode(block_document(block)) for block in blocks]
+def output_blobs(blocks: Iterable[OutputBlock], drops: Iterable[Drop]) -> list[bytes]:
+    """Return the blocks as encoded documents, without those that the drops of their batch would delete again.
+
+    A reader in between must not see them.
+    """
+    by_execution: dict[str, list[Drop]] = {}
+    for drop in drops:
+        by_execution.setdefault(drop.execution, []).append(drop)
+    return [
+        encode(block_document(block))
+        for block in blocks
+        if not any(
+            drop.first <= block.first and block.last <= drop.last for drop in by_execution.get(block.execution, ())
+        )
+    ]
 
 
 def drop_output(collection: Collection[Document], drops: Sequence[Drop]) -> None:
