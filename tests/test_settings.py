@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from windmill.core.errors import WindmillError
-from windmill.settings import Channel, Settings, load, machine_zone
+from windmill.projects.settings import SecretSource
+from windmill.settings import Settings, load, machine_zone
 
 PASSWORD = "hunter2"
 FULL = f"""
@@ -60,7 +61,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (reports.ref, reports.path, reports.poll) == ("v1", "sub", timedelta(minutes=5))
     assert reports.git == "https://git.example.com/acme/reports.git"
     assert settings.groups == {"warehouse": 1}
-    assert settings.channels == {"team": Channel(from_env="TEAM_CHANNEL_URL")}
+    assert settings.channels == {"team": SecretSource(from_env="TEAM_CHANNEL_URL")}
     assert settings.defaults == {"timeout": "6h"}
 
 

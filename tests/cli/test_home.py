@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.builders import a_job
 from tests.support.command import make_home, remember, windmill
+from tests.support.mongo import free_port
 from tests.support.stand_in import done, scheduler
 from windmill.app.home import Home, find_home
 from windmill.app.reading import catalog_reader
@@ -100,10 +101,17 @@ def test_a_store_that_cannot_be_used_is_told_by_the_status(home: Path) -> None:
     assert (outcome.status, "not a database" in outcome.err) == (5, True)
 
 
-def test_a_store_of_another_kind_is_refused_without_its_password(home: Path) -> None:
-    (home / "windmill.toml").write_text('[store]\nuri = "mongodb://me:secret@db/windmill"\n')
+@pytest.mark.parametrize("uri", ["postgres://me:secret@db/windmill", "me:secret@db", "mongodb://me:secret?@db/x"])
+def test_a_store_of_another_kind_is_refused_without_its_password(home: Path, uri: str) -> None:
+    (home / "windmill.toml").write_text(f'[store]\nuri = "{uri}"\n')
     outcome = windmill(home, "ps")
-    assert (outcome.status, "secret" in outcome.err) == (1, False)
+    assert (outcome.status, "mongodb://" in outcome.err, "secret" in outcome.err) == (1, True, False)
+
+
+def test_a_mongodb_that_does_not_answer_is_told_by_the_status_without_the_password(home: Path) -> None:
+    (home / "windmill.toml").write_text(f'[store]\nuri = "mongodb://me:secret@127.0.0.1:{free_port()}/windmill"\n')
+    outcome = windmill(home, "ps")
+    assert (outcome.status, "127.0.0.1" in outcome.err, "secret" in outcome.err) == (5, True, False)
 
 
 def test_init_makes_a_home_whose_files_are_clean(tmp_path: Path) -> None:
