@@ -11,7 +11,7 @@ from typing import Final
 
 from windmill.app.home import Home
 from windmill.app.reading import repository
-from windmill.app.repository import Settled
+from windmill.app.repository import SHOWN, Settled
 from windmill.core.documents import to_text
 from windmill.core.errors import Problem, Refused, WindmillError
 from windmill.core.model import Job, is_system
@@ -85,7 +85,8 @@ class Publisher:
         settled = self._repository.settled(known, revision) if revision.key else None
         problems = self._preflight(revision, settled)
         if problems:
-            error = f"{len(problems)} problem(s) found before anything ran; the first: {problems[0]}"
+            first = problems[0]
+            error = f"{len(problems)} problem(s) in the code, such as {first.file}:{first.line}: {first.message}"
             return replace(known, attempted=_attempt(revision, Outcome.REFUSED, error, problems=problems))
         before = self._jobs_now(known)
         removed = {key: job for key, job in before.items() if settled and key not in settled.jobs}
@@ -142,12 +143,13 @@ class Publisher:
         jobs = {job.key: job for job in outside if job.project == name and not is_system(job.key)} | {
             job.key: job for job in here
         }
-        entries = [
-            preflight.Entry(job=job.key, entry_point=job.entry_point, file=job.file, line=job.line)
-            for job in sorted(jobs.values(), key=lambda job: job.key)
-        ]
+        entries = [_entry(job) for job in sorted(jobs.values(), key=lambda job: job.key)]
         found = preflight.check(Path(revision.root), entries, python=revision.python, say=self._say)
-        return tuple(problem for problem in found if problem.severity == "error")
+        known = {entry.file for entry in entries}
+        at = f"{name}@{revision.key[:SHOWN]}" if revision.key else f"projects/{name}"
+        return tuple(
+            problem if problem.file in known else replace(problem, file=f"{at}:{problem.file}") for problem in found
+        )
 
     def _jobs_now(self, known: Published) -> dict[str, Job]:
         if known.applied is None or not known.applied.key:
@@ -189,6 +191,17 @@ class Publisher:
                 commit=revision.commit, author=revision.author, subject=revision.subject, at=revision.committed_at
             )
         return Removal(commit=commit.sha, author=commit.author, subject=commit.subject, at=to_text(commit.at) or "")
+
+
+def _entry(job: Job) -> preflight.Entry:
+    return preflight.Entry(
+        job=job.key,
+        entry_point=job.entry_point,
+        file=job.file,
+        line=job.line,
+        folder=job.working_dir or "",
+        imports="PYTHONPATH" not in job.env and not job.env_file,
+    )
 
 
 def _too_many(before: dict[str, Job], removed: dict[str, Job]) -> bool:

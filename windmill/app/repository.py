@@ -16,6 +16,7 @@ from windmill.projects.published import Published, Revision
 
 JOBS: Final = "jobs.d"
 MOST_FILES: Final = 10_000  # of one revision
+SHOWN: Final = 10  # digits of a revision's key
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,5 +120,5 @@ class Repository:
 
 def shown(project: str, revision: Revision, name: str) -> str:
     """Return the path of a job file of a revision as people know it."""
-    at = f"@{revision.key[:10]}" if revision.key else ""
+    at = f"@{revision.key[:SHOWN]}" if revision.key else ""
     return f"{project}{at}:{JOBS}/{name}"
