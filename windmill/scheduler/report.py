@@ -11,7 +11,7 @@ from typing import Protocol
 from windmill.core.definition import definition
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import Problem
-from windmill.core.model import Catalog
+from windmill.core.model import Catalog, is_system
 from windmill.core.state import state_to_document
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.table import Entry, Table
@@ -96,7 +96,8 @@ class Report:
         )
 
     def _tell(self, catalog: Catalog) -> None:
-        log.info("jobs: %d, problems: %d", len(catalog.jobs), len(catalog.problems), extra={"event": "catalog.read"})
+        jobs = sum(not is_system(key) for key in catalog.jobs)
+        log.info("jobs: %d, problems: %d", jobs, len(catalog.problems), extra={"event": "catalog.read"})
         for problem in catalog.problems[:100]:
             if problem not in self._told:
                 log.warning("%s", problem, extra={"event": "catalog.problem"})
