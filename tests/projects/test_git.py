@@ -217,6 +217,14 @@ def test_git_speaks_to_people_without_credentials(upstream: Upstream, mirror: Mi
     assert not any("hunter22" in line for line in said)
 
 
+def test_what_a_server_says_is_masked(mirror: Mirror, tmp_path: Path, said: list[str]) -> None:
+    Upstream(tmp_path / "served" / "hunter22").commit()
+    with http_server(tmp_path / "served") as place:
+        mirror.fetch(Remote(url=f"{place}/hunter22/.git", token="hunter22"), timeout=TIMEOUT)
+    assert any("***" in line for line in said)
+    assert not any("hunter22" in line for line in said)
+
+
 def test_the_mirror_keeps_no_credentials(upstream: Upstream, mirror: Mirror) -> None:
     with http_server(upstream.path.parent, password="hunter22") as place:
         fetch(mirror, place.replace("://", "://ada:hunter22@") + "/reports/.git")
@@ -351,11 +359,19 @@ def test_a_file_nobody_removed_has_no_removal(mirror: Mirror, upstream: Upstream
     assert mirror.last_removal(old, fetch(mirror, upstream.url), "main.py") is None
 
 
-@pytest.mark.parametrize("commit", ["main", "-x", "--help", "a" * 39, "HEAD", "a" * 40 + "^"])
+@pytest.mark.parametrize("commit", ["main", "-x", "--output=witness", "a" * 39, "HEAD", "a" * 40 + "^"])
 def test_only_a_full_commit_names_a_commit(mirror: Mirror, upstream: Upstream, commit: str, tmp_path: Path) -> None:
-    fetch(mirror, upstream.url)
-    with pytest.raises(Refused, match="is no full commit"):
-        mirror.export(commit, tmp_path)
+    head = fetch(mirror, upstream.url)
+    (tmp_path / "target").mkdir()
+    for use in (
+        lambda: mirror.export(commit, tmp_path / "target"),
+        lambda: mirror.facts(commit),
+        lambda: mirror.verify(commit, allowed_signers=None, gpg_home=None),
+        lambda: mirror.log(head, commit, limit=1),
+        lambda: mirror.last_removal(commit, head, "main.py"),
+    ):
+        with pytest.raises(Refused, match="is no full commit"):
+            use()
 
 
 def _kill_those_of(path: Path) -> None:

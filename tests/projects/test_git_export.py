@@ -257,6 +257,12 @@ def test_too_many_bytes_are_refused_before_any_is_written() -> None:
         git_tree.judge(listing.encode())
 
 
+def test_names_without_end_are_refused() -> None:
+    entry = f"100644 blob {'a' * 40} 1\t{'x' * 2000}\x00".encode()
+    with pytest.raises(Refused, match="counted up to 'xxx"):
+        git_tree.judge(entry * (git_tree.MAX_LISTING // len(entry) + 1))
+
+
 def test_only_an_empty_directory_is_filled(mirror: Mirror, upstream: Upstream, target: Path) -> None:
     upstream.commit({"main.py": "x"})
     (target / "main.py").write_text("mine")

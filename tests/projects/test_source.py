@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -119,6 +120,10 @@ def test_an_address_of_a_known_form_is_taken(url: str) -> None:
 @pytest.mark.parametrize("url", BAD_URLS)
 def test_any_other_address_is_refused_in_words(url: str) -> None:
     assert check_url(url)
+
+
+def test_an_option_is_called_one() -> None:
+    assert check_url("--upload-pack=x") == "starts with -"
 
 
 @pytest.mark.parametrize(
@@ -270,6 +275,22 @@ def test_a_token_in_place_of_the_user_is_masked() -> None:
 
 def test_control_characters_of_a_server_do_not_reach_a_terminal() -> None:
     assert masked("a\x1b[31mb\x9b", None) == "a [31mb "
+
+
+@pytest.mark.skipif(shutil.which("script") is None, reason="needs script of util-linux for a terminal")
+def test_git_asks_nothing_at_a_terminal() -> None:
+    environment = hardened_environment(ENVIRON, Remote(url="https://nowhere.invalid/x"))
+    question = "echo url=https://nowhere.invalid | timeout -s KILL 20 git credential fill"
+    done = subprocess.run(
+        ["script", "-qec", question, "/dev/null"],
+        env=environment,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "terminal prompts disabled" in done.stdout
 
 
 def test_git_reads_no_configuration_of_the_user(tmp_path: Path) -> None:

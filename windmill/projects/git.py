@@ -61,6 +61,7 @@ class Mirror:
 
     def facts(self, commit: str) -> Commit:
         """Return who committed what and when."""
+        _check_commit(commit)
         return self._again(lambda: self._log("--no-walk", commit))[0]
 
     def verify(self, commit: str, *, allowed_signers: Path | None, gpg_home: Path | None) -> None:
@@ -164,7 +165,7 @@ class Mirror:
         return after
 
     def _receive(self, remote: Remote, refs: tuple[str, ...], deadline: float, max_bytes: int) -> None:
-        options = ("--no-tags", "--force", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules")
+        options = ("--no-tags", "--no-write-fetch-head", "--no-auto-gc", "--no-recurse-submodules")
         arguments = ("fetch", *options, "--end-of-options", address(remote), *refs)
         timeout = _left(deadline)
         answer = self._git.run(*arguments, remote=remote, timeout=timeout, max_bytes=max_bytes)
@@ -210,8 +211,7 @@ class Mirror:
         return commits(answer.out)
 
     def _has(self, commit: str) -> bool:
-        if not is_commit(commit):
-            raise Refused(f"{commit[:100]!r} is no full commit")
+        _check_commit(commit)
         return self._resolve(commit + "^{commit}") is not None
 
     def _resolve(self, name: str) -> str | None:
@@ -224,6 +224,12 @@ class Mirror:
         if answer.code:
             raise _damage(answer)
         return answer
+
+
+def _check_commit(commit: str) -> None:
+    """Raise Refused for anything but a full commit: git could take it for an option or another expression."""
+    if not is_commit(commit):
+        raise Refused(f"{commit[:100]!r} is no full commit")
 
 
 def _damage(answer: Answer) -> WindmillError:
