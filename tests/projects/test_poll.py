@@ -111,6 +111,10 @@ def test_a_hostile_address_never_reaches_git(url: str, tmp_path: Path) -> None:
     assert not (tmp_path / "witness").exists()
 
 
+def test_a_hostile_address_is_refused_for_a_commit_too() -> None:
+    assert failure("ext::sh", "a" * 40).kind == "refused"
+
+
 def test_a_hostile_ref_never_reaches_git(upstream: Upstream, tmp_path: Path) -> None:
     assert failure(upstream.url, f"--upload-pack=touch {tmp_path}/witness").kind == "refused"
     assert not (tmp_path / "witness").exists()

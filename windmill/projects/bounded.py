@@ -37,7 +37,9 @@ def limited(command: Sequence[str], *, timeout: float, max_bytes: int = MAX_BYTE
     At the end of its time its whole process group is killed, by `timeout` of coreutils.
     """
     # Too large a file is an error of the write, which the command can tell of, instead of a silent end by a signal.
-    limits = f'trap "" XFSZ; ulimit -d {_MAX_MEMORY >> 10}; ulimit -f {max(1, max_bytes >> 9)}; exec "$@"'
+    # A limit that is lower already stays.
+    sizes = f"ulimit -d {_MAX_MEMORY >> 10}; ulimit -f {max(1, max_bytes >> 9)}"
+    limits = f'trap "" XFSZ; {{ {sizes}; }} 2>/dev/null; exec "$@"'
     return ["timeout", "-s", "KILL", str(max(1, math.ceil(timeout))), "sh", "-c", limits, "sh", *command]
 
 
