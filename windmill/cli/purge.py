@@ -71,9 +71,11 @@ def _would_go(store: Store, job: str, keep: Keep, now: datetime) -> Iterator[Doc
 
 
 def _go(store: Store, job: str, keep: Keep, now: datetime) -> Iterator[Document]:
-    while (removed := remove_some(store, job, keep, now)).more:
-        yield from removed.executions
-        time.sleep(PAUSE_SECONDS)
+    more = True
+    while more:
+        deleted, more = remove_some(store, job, keep, now)
+        yield from deleted
+        time.sleep(PAUSE_SECONDS if more or deleted else 0)
 
 
 def _row(job: str, executions: Iterable[Document], total: dict[str, int]) -> Document | None:

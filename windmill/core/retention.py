@@ -43,15 +43,11 @@ def piece(executions: Sequence[Document], size: int) -> list[Document]:
 
     One whose output was not counted comes alone.
     """
-    taken, left = list(executions[:1]), size - _counted(executions[0], size) if executions else 0
-    for execution in executions[1:]:
-        left -= _counted(execution, size + 1)
-        if left < 0:
+    taken: list[Document] = []
+    for execution in executions:
+        known = kept_bytes(execution)
+        size -= known if known is not None else size + 1
+        if taken and size < 0:
             break
         taken.append(execution)
     return taken
-
-
-def _counted(execution: Mapping[str, Any], unknown: int) -> int:
-    known = kept_bytes(execution)
-    return unknown if known is None else known

@@ -23,7 +23,7 @@ _LOOK_SECONDS: Final = 0.02  # for finding a job that has something to delete
 
 
 class Removed(NamedTuple):
-    """What one piece of work did: the executions deleted, and whether to look at the job again."""
+    """What one piece of work did: the executions deleted, and whether there was more than this piece."""
 
     executions: list[Document]
     more: bool
@@ -40,7 +40,8 @@ def remove_some(store: Store, job: str, keep: Keep, now: datetime) -> Removed:
 
     Of an execution with more output than that a piece of the output goes first. Raises Unavailable.
     """
-    batch = piece(store.expired(job, **bounds(keep, now), limit=PIECE), PIECE_BYTES)
+    found = store.expired(job, **bounds(keep, now), limit=PIECE)
+    batch = piece(found, PIECE_BYTES)
     if not batch:
         return Removed([], more=False)
     size = kept_bytes(batch[0])
@@ -48,7 +49,7 @@ def remove_some(store: Store, job: str, keep: Keep, now: datetime) -> Removed:
         return Removed([], more=True)
     if not store.delete([one["id"] for one in batch]):
         return Removed([], more=False)  # somebody else was faster
-    return Removed(batch, more=True)
+    return Removed(batch, more=len(batch) < len(found) or len(found) == PIECE)
 
 
 def _shorten(store: Store, execution: str) -> bool:
@@ -96,9 +97,10 @@ class Retention:
         while self._jobs and self._monotonic() < started + _LOOK_SECONDS:
             removed = remove_some(store, *self._jobs[-1], now)
             self._deleted += len(removed.executions)
-            if removed.more:
-                return True
-            self._jobs.pop()
+            if not removed.more:  # what expires from now on is for the next pass: other jobs want their turn
+                self._jobs.pop()
+            if removed.more or removed.executions:
+                break
         if not self._jobs and self._deleted:
             _LOG.info("deleted %d old executions", self._deleted, extra={"event": "retention.deleted"})
         return bool(self._jobs)
