@@ -38,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--accept", choices=["true", "false"], default="false")
     parser.add_argument("--revision", default="", help="make this revision available; publish nothing")
     wanted = parser.parse_args(arguments)
+    os.umask(0o077)
     try:
         home = Home(wanted.home.resolve(), os.environ)
         sync = Sync(home, wanted.project, _say)

@@ -101,7 +101,7 @@ def sync(session: Session, project: str | None, accept: bool, detach: bool) -> i
 
 def project_rows(session: Session) -> list[Document]:
     """Return every project as a document: what the scheduler last said of its source, and its jobs' health."""
-    from windmill.projects.poller import Sight, describe
+    from windmill.projects.poller import Sight, describe, sight_of
 
     told = session.store.status("projects") or {} if session.scheduler_alive else {}
     said: dict[str, Document] = {row["id"]: row for row in told.get("projects", [])}
@@ -109,7 +109,8 @@ def project_rows(session: Session) -> list[Document]:
     rows = []
     for name, project in session.home.projects.all().items():
         published = session.home.projects.published(name)
-        row = said.get(name) or describe(project, published, Sight(project=name))
+        sight = sight_of(said[name]) if name in said else Sight(project=name)
+        row = describe(project, published, sight)
         if not project.syncs:
             row = row | {"sync": "in place"}
         revision = row["applied"]["revision"] if row["applied"] else _revision(session, name)

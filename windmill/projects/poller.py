@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from queue import SimpleQueue
 from typing import Final
 
-from windmill.core.documents import Document, to_text
+from windmill.core.documents import Document, from_text, to_text
 from windmill.core.errors import WindmillError
 from windmill.projects.fingerprint import fingerprint
 from windmill.projects.known import Kind, Project
@@ -173,6 +173,8 @@ def describe(project: Project, known: Published, sight: Sight) -> Document:
         "path": project.settings.path,
         "sync": _sync(known, sight),
         "error": sight.error or (attempted.error if attempted else ""),
+        "seen": sight.fingerprint,
+        "unreachable": sight.error,
         "seen_at": to_text(sight.seen_at),
         "next_poll": to_text(sight.next_at),
         "applied": {
@@ -197,6 +199,17 @@ def describe(project: Project, known: Published, sight: Sight) -> Document:
         else None,
         "recent": list(known.recent),
     }
+
+
+def sight_of(document: Document) -> Sight:
+    """Return what was seen of the source when the document was told."""
+    return Sight(
+        project=document["id"],
+        fingerprint=document["seen"],
+        error=document["unreachable"],
+        seen_at=from_text(document["seen_at"]),
+        next_at=from_text(document["next_poll"]),
+    )
 
 
 def _sync(known: Published, sight: Sight) -> str:
