@@ -12,7 +12,7 @@ from windmill.app.home import Home
 from windmill.core.ports import OutputBlock
 from windmill.scheduler.lock import HomeLock
 
-COLLECTIONS = ["executions", "output", "jobs", "status", "requests"]
+COLLECTIONS = ["executions", "output", "jobs", "status", "requests", "definitions"]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from tests.support.executions import START, document, identity
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import Refused
 from windmill.core.model import TERMINAL, State
-from windmill.core.ports import COLLECTIONS, Batch, Drop, ExecutionFilter, OutputBlock, Page, Store
+from windmill.core.ports import COLLECTIONS, DEFINITIONS_KEPT, Batch, Drop, ExecutionFilter, OutputBlock, Page, Store
 
 DERIVED = {"project", "name", "day", "duration_ms"}
 
@@ -54,6 +54,12 @@ def request(name: str, *, at: int = 0, kind: str = "run") -> Document:
 
 def answer(name: str, state: str = "done") -> Document:
     return {"id": name, "state": state, "answer": {"execution": identity(1)}}
+
+
+def definition(digest: str, *, job: str = "p/job", at: int = 0, **document: object) -> Document:
+    """Return the definition `digest` of the job, seen `at` milliseconds after START."""
+    seen_at = to_text(START + timedelta(milliseconds=at))
+    return {"id": digest, "job": job, "document": document, "file": "jobs.d/job.yaml", "line": 1, "seen_at": seen_at}
 
 
 def pages(store: Store, wanted: ExecutionFilter, limit: int) -> Iterator[Page]:
@@ -554,6 +560,7 @@ def everything(store: Store) -> dict[str, object]:
         "jobs": store.jobs(),
         "status": [store.status(name) for name in ("scheduler", "catalog")],
         "requests": [store.request(name) for name in "abcd"],
+        "definitions": [store.definition(name) for name in "adz"],
         "pending": store.pending_requests(),
         "open": store.open_executions(),
         "latest": store.latest_executions(),
@@ -569,6 +576,7 @@ def joined(batches: list[Batch]) -> Batch:
         result.drops += batch.drops
         result.jobs += batch.jobs
         result.answers += batch.answers
+        result.definitions += batch.definitions
     return result
 
 
@@ -584,7 +592,7 @@ def journeys(draw: st.DrawFn, *, drops: bool) -> list[Batch]:
         if drops:
             steps.append(Batch(drops=[Drop(execution=one, first=2, last=draw(st.integers(1, 3)))]))
         steps.append(Batch(executions=[document(number, end)], jobs=[{"id": f"p/{number}"}]))
-        steps.append(Batch(answers=[answer("abcd"[number])]))
+        steps.append(Batch(answers=[answer("abcd"[number])], definitions=[definition("d", at=number, n=number)]))
     cuts = sorted(draw(st.sets(st.integers(1, len(steps) - 1))) | {0, len(steps)})
     return [joined(steps[start:stop]) for start, stop in pairwise(cuts)]
 
@@ -617,6 +625,43 @@ def test_starting_over_at_any_point_ends_the_same(fresh: Fresh, batches: list[Ba
         assert everything(stuttering) == everything(straight)
 
 
+# Definitions
+
+
+def test_a_definition_is_found_by_its_digest_as_it_was_written(stores: Stores) -> None:
+    written = definition("d1", args=["--day", "${params.day}"], env={"A.B": "$1"})
+    stores().write(Batch(definitions=[written, definition("d2")]))
+    assert stores().definition("d1") == written
+
+
+def test_an_unknown_definition_is_none(stores: Stores) -> None:
+    assert stores().definition("d1") is None
+    assert stores().definition("no digest\udcff") is None
+
+
+def test_of_a_definition_what_was_seen_last_counts(stores: Stores) -> None:
+    store = stores()
+    store.write(
+        Batch(definitions=[definition("d", at=1, n=1), definition("d", at=3, n=3), definition("d", at=2, n=2)])
+    )
+    assert store.definition("d") == definition("d", at=3, n=3)
+    store.write(Batch(definitions=[definition("d", at=1, n=1)]))
+    assert store.definition("d") == definition("d", at=3, n=3)
+    store.write(Batch(definitions=[definition("d", at=4, n=4)]))
+    assert store.definition("d") == definition("d", at=4, n=4)
+
+
+def test_of_each_job_so_many_definitions_are_kept_and_the_ones_seen_longest_ago_go_first(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(definitions=[definition("other", job="p/other"), definition("reused")]))
+    store.write(Batch(definitions=[definition(f"d{at}", at=at) for at in range(1, DEFINITIONS_KEPT)]))
+    store.write(Batch(definitions=[definition("reused", at=5000)]))
+    assert store.definition("d1") is not None
+    store.write(Batch(definitions=[definition("new", at=5001)]))
+    known = {name: store.definition(name) is not None for name in ("d1", "d2", "reused", "new", "other")}
+    assert known == {"d1": False, "d2": True, "reused": True, "new": True, "other": True}
+
+
 # Moving
 
 
@@ -635,6 +680,7 @@ def odd_things() -> Batch:
         jobs=[{"spec": {"env": {"A.B": "$1"}}, "id": "p/z"}, {"id": "p/a", "deleted": True}],
         status={"scheduler": {"pid": 1, "id": "scheduler"}, "catalog": {"problems": [{"line": 3}], "name": "x"}},
         answers=[answer("a"), answer("b", "refused")],
+        definitions=[definition("z", env={"A.B": "$1"}), definition("a", at=1, args=["é 😀"])],
     )
 
 
@@ -671,6 +717,7 @@ def test_a_dump_has_the_keys_and_fields_that_mongodb_keeps(stores: Stores) -> No
     store = stores()
     one = block(identity(1), 7, bytes(range(256)), last=9)
     store.write(Batch(executions=[document(1)], output=[one], jobs=[{"id": "p/z", "n": 1}], status={"catalog": {}}))
+    store.write(Batch(definitions=[definition("d", at=1)]))
     store.add_request(request("a"))
     codec: CodecOptions[Document] = CodecOptions(tz_aware=True)
     found = {name: bson.decode(blobs[0], codec) for name, blobs in dumps(store).items()}
@@ -680,6 +727,10 @@ def test_a_dump_has_the_keys_and_fields_that_mongodb_keeps(stores: Stores) -> No
     assert set(found["executions"]) == {"_id", *document(1), *DERIVED} - {"id"}
     assert found["jobs"] == {"_id": "p/z", "n": 1}
     assert found["status"] == {"_id": "catalog"}
+    assert found["definitions"] == {
+        "_id": "d", "job": "p/job", "document": {}, "file": "jobs.d/job.yaml", "line": 1,
+        "seen_at": START + timedelta(milliseconds=1),
+    }  # fmt: skip
     assert (found["requests"].get("id"), found["requests"]["_id"], found["requests"]["at"]) == (None, "a", START)
 
 
@@ -771,6 +822,8 @@ FOREIGN = [
     ("output", bson.encode(BLOCK | {"first": 2})),
     ("output", bson.encode(BLOCK | {"_id": "no id:000000000001", "execution": "no id"})),
     ("output", bson.encode(EXECUTION)),
+    ("definitions", bson.encode({"_id": "d", "job": "p/job", "seen_at": "2026-01-01T00:00:00.000Z"})),
+    ("definitions", bson.encode({"_id": "d", "seen_at": INSTANT})),
 ]
 
 

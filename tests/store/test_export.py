@@ -19,6 +19,7 @@ from windmill.core.errors import NotFound, Refused, Unavailable
 from windmill.core.ports import COLLECTIONS, Batch, Store
 from windmill.store.export import export
 from windmill.store.restore import LARGEST, restore
+from windmill.store.version import VERSION
 from windmill.store.sqlite import SqliteStore
 
 FILES = {f"{name}.{kind}" for name in (*COLLECTIONS, "meta") for kind in ("bson", "metadata.json")}
@@ -94,7 +95,7 @@ def test_metadata_names_the_collection_and_the_index_that_every_collection_has(
 def test_a_dump_carries_the_version_of_its_data(store: SqliteStore, tmp_path: Path) -> None:
     export(store, tmp_path / "dump", database="windmill")
     meta = (tmp_path / "dump" / "windmill" / "meta.bson").read_bytes()
-    assert bson.decode_all(meta) == [{"_id": "schema", "version": 1}]
+    assert bson.decode_all(meta) == [{"_id": "schema", "version": VERSION}]
 
 
 def test_an_empty_directory_is_taken_and_one_that_is_not_is_refused(store: SqliteStore, tmp_path: Path) -> None:

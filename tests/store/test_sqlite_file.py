@@ -335,7 +335,7 @@ def test_a_reader_of_an_older_file_is_told_who_upgrades_it_and_changes_nothing(
     path: Path, writer: SqliteStore
 ) -> None:
     before = shape(path)
-    with pytest.raises(Unavailable, match="older WindMill: schema 1") as raised:
+    with pytest.raises(Unavailable, match=f"older WindMill: schema {VERSION}") as raised:
         schema.connect(path, readonly=True, steps=LATER)
     assert raised.value.hint.startswith("windmill up upgrades it")
     assert shape(path) == before
@@ -344,7 +344,7 @@ def test_a_reader_of_an_older_file_is_told_who_upgrades_it_and_changes_nothing(
 def test_an_upgraded_file_is_refused_by_the_version_before(path: Path, writer: SqliteStore) -> None:
     writer.close()
     schema.connect(path, readonly=False, steps=LATER).close()
-    with pytest.raises(Refused, match=f"newer WindMill: schema {len(LATER)}, this version reads 1"):
+    with pytest.raises(Refused, match=f"newer WindMill: schema {len(LATER)}, this version reads {VERSION}"):
         SqliteStore(path)
 
 

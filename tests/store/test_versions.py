@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.contracts.store import definition
 from tests.support.mongo import MongoServer
 from windmill.core.documents import from_document
+from windmill.core.errors import Unavailable
 from windmill.core.model import State
-from windmill.core.ports import COLLECTIONS, ExecutionFilter, Store
+from windmill.core.ports import COLLECTIONS, Batch, ExecutionFilter, Store
 from windmill.store import schema
 from windmill.store.mongo import MongoStore
 from windmill.store.restore import restore
@@ -20,8 +22,15 @@ from windmill.store.sqlite import SqliteStore
 
 DATA = Path(__file__).parent / "data"
 VERSIONS = sorted(path.name for path in DATA.iterdir())
-COUNTS = {"executions": 13, "output": 21, "jobs": 6, "status": 2, "requests": 12}
-TABLES = {"executions": "execution", "output": "output", "jobs": "job", "status": "status", "requests": "request"}
+COUNTS = {"executions": 13, "output": 21, "jobs": 6, "status": 2, "requests": 12, "definitions": 0}
+TABLES = {
+    "executions": "execution",
+    "output": "output",
+    "jobs": "job",
+    "status": "status",
+    "requests": "request",
+    "definitions": "definition",
+}
 
 pytestmark = pytest.mark.parametrize("version", VERSIONS)
 
@@ -67,16 +76,23 @@ def test_a_writer_brings_the_store_to_the_tables_and_indexes_of_now(file: Path, 
     assert declared(file) == declared(tmp_path / "new.db")
 
 
-def test_a_reader_shows_all_the_store_held_before_any_writer_came(file: Path) -> None:
+def test_a_reader_leaves_an_older_store_as_it_is_and_says_what_upgrades_it(file: Path) -> None:
     before = declared(file)
-    with closing(SqliteStore(file, readonly=True)) as store:
-        check(store)
+    with pytest.raises(Unavailable, match="older WindMill: schema") as raised:
+        SqliteStore(file, readonly=True)
+    assert "windmill up" in raised.value.hint
     assert declared(file) == before
 
 
 def test_the_store_is_upgraded_and_shows_all_it_held(file: Path) -> None:
     with closing(SqliteStore(file)) as store:
         check(store)
+        store.write(Batch(definitions=[definition("d")]))
+        assert store.definition("d") == definition("d")
+
+
+def test_an_upgrade_keeps_every_document(file: Path) -> None:
+    with closing(SqliteStore(file)) as store:
         assert {name: sum(1 for _ in store.dump(name)) for name in COLLECTIONS} == COUNTS
 
 

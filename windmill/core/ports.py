@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple, Protocol
@@ -21,6 +21,7 @@ class Kind(IntEnum):
     DROP = 4  # JSON {"first": n, "last": m}: output frames m..n of the execution are no longer kept
     STATE = 5  # scheduler only: the state of one job as JSON
     MARK = 6  # scheduler only: JSON {stream: position} up to which runner frames are applied
+    DEFINITION = 7  # scheduler only: what an execution runs with, a definition document as JSON (see Store)
 
 
 class Stream(IntEnum):
@@ -130,9 +131,10 @@ class Batch:
     jobs: list[Document] = field(default_factory=list)
     status: dict[str, Document] = field(default_factory=dict)
     answers: list[Document] = field(default_factory=list)
+    definitions: list[Document] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.executions or self.output or self.drops or self.jobs or self.status or self.answers)
+        return any(getattr(self, each.name) for each in fields(self))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,7 +157,8 @@ class Page:
     next: str | None = None
 
 
-COLLECTIONS: Final = ("executions", "output", "jobs", "status", "requests")
+COLLECTIONS: Final = ("executions", "output", "jobs", "status", "requests", "definitions")
+DEFINITIONS_KEPT: Final = 1000  # of each job; a longer past of edits is not worth its space
 
 
 class Store(Protocol):
@@ -167,7 +170,8 @@ class Store(Protocol):
     Documents: executions as in `core.documents` (plus derived `project`, `day` and `duration_ms`, added by the
     store and returned with them); jobs {"id": "project/name", ...}, of which a write changes only the fields it
     names; requests {"id", "kind", "job", "execution", "params", "by", "at", "state": pending|done|refused,
-    "answer"}; status documents by name.
+    "answer"}; status documents by name; definitions {"id": digest of the job, "job", "document", "file", "line",
+    "seen_at"}, which are what executions with that `job_digest` ran with.
     """
 
     def write(self, batch: Batch) -> None:
@@ -176,6 +180,7 @@ class Store(Protocol):
         An execution's state only moves forward (queued, running, terminal): a document of a lesser state than
         the stored one, or any document for a terminal execution, is ignored. An output block whose
         (execution, first) is stored already is ignored. `answers` {"id", "state", "answer"} settle pending requests.
+        Of a definition the newest `seen_at` counts, and of each job the newest DEFINITIONS_KEPT are kept.
         """
 
     def execution(self, prefix: str) -> Document | None:
@@ -201,6 +206,9 @@ class Store(Protocol):
 
     def jobs(self) -> list[Document]:
         """Return all job documents, by id."""
+
+    def definition(self, digest: str) -> Document | None:
+        """Return what executions with that `job_digest` ran with, or None."""
 
     def status(self, name: str) -> Document | None:
         """Return the status document of that name ("scheduler", "catalog"), or None."""

@@ -23,7 +23,7 @@ _AWAY: Final = (Unavailable, OSError)  # trying again later is right
 
 
 class Item(NamedTuple):
-    """One thing of a batch. Kinds: execution, output, drop, job, status, answer."""
+    """One thing of a batch. Kinds: execution, output, drop, job, status, answer, definition."""
 
     kind: str
     name: str
@@ -107,6 +107,7 @@ def _items(batch: Batch) -> Iterator[Item]:
     """Yield everything in the order in which a store may show it: output before ends."""
     yield from (Item("output", block.execution, block) for block in batch.output)
     yield from (Item("drop", drop.execution, drop) for drop in batch.drops)
+    yield from (Item("definition", _name(one), one) for one in batch.definitions)
     yield from (Item("execution", _name(one), one) for one in batch.executions)
     yield from (Item("job", _name(one), one) for one in batch.jobs)
     yield from (Item("status", name, one) for name, one in batch.status.items())
@@ -124,6 +125,7 @@ def _batch(items: Sequence[Item]) -> Batch:
         jobs=of.get("job", []),
         status={item.name: item.value for item in items if item.kind == "status"},
         answers=of.get("answer", []),
+        definitions=of.get("definition", []),
     )
 
 

@@ -45,6 +45,11 @@ def stored_request(document: Mapping[str, Any]) -> Document:
     return {**document, "at": from_text(document["at"])}
 
 
+def stored_definition(document: Mapping[str, Any]) -> Document:
+    """Return the definition as it is stored: `seen_at` is an instant."""
+    return {**document, "seen_at": from_text(document["seen_at"])}
+
+
 def returned(stored: Mapping[str, Any]) -> Document:
     """Return a stored document as the port speaks: instants are text again."""
     return {key: to_text(value) if isinstance(value, datetime) else value for key, value in stored.items()}

@@ -21,6 +21,7 @@ _SHAPES: Final[Mapping[str, Mapping[str, type]]] = {
     "jobs": {},
     "status": {},
     "requests": {"state": str, "at": datetime},
+    "definitions": {"job": str, "seen_at": datetime},
 }
 _KINDS: Final = {str: "text", int: "an integer", datetime: "an instant", bytes: "binary"}
 _EXECUTION: Final = re.compile("[0-9a-f]{16}")

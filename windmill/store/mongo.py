@@ -21,9 +21,11 @@ from windmill.store.mongo_writes import (
     OPEN,
     answer,
     drop_output,
+    forget_definitions,
     insert,
     output_blobs,
     put,
+    put_definitions,
     put_executions,
     put_jobs,
     put_status,
@@ -58,6 +60,8 @@ class MongoStore:
         with self._answering():
             insert(database["output"], output_blobs(batch.output, batch.drops))
             drop_output(database["output"], batch.drops)
+            put(database["definitions"], put_definitions(batch.definitions))
+            forget_definitions(database["definitions"], [one["job"] for one in batch.definitions])
             put(database["executions"], put_executions(batch.executions))
             put(database["jobs"], put_jobs(batch.jobs))
             put(database["status"], put_status(batch.status))
@@ -124,6 +128,11 @@ class MongoStore:
     def jobs(self) -> list[Document]:
         """Return all job documents, by id."""
         return self._find("jobs", {}, [("_id", 1)])
+
+    def definition(self, digest: str) -> Document | None:
+        """Return what executions with that `job_digest` ran with, or None."""
+        found = self._find("definitions", {"_id": digest}, [("_id", 1)], limit=1)
+        return found[0] if found else None
 
     def status(self, name: str) -> Document | None:
         """Return the status document of that name, or None."""

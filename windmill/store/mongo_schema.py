@@ -107,6 +107,7 @@ def _shown(uri: str) -> str:
 def _create_indexes(database: Database[Document]) -> None:
     database["executions"].create_indexes([_index(name, fields) for name, fields in _EXECUTION_INDEXES.items()])
     database["output"].create_indexes([_index("by_execution", ("execution", "first", "last"))])
+    database["definitions"].create_indexes([_index("by_job", ("job", "seen_at", "_id"))])
     database["requests"].create_indexes([_index("by_state", ("state", "at", "_id"))])
 
 
@@ -122,9 +123,9 @@ def _record_version(meta: Collection[Document], version: int) -> None:
         return
 
 
-def _begin(database: Database[Document]) -> None:
-    """Take the step from an empty database to version 1, which the indexes are all of."""
+def _indexed(database: Database[Document]) -> None:
+    """Take a step that new collections and their indexes are all of."""
 
 
 # A database's version is how many of these it has taken; see `windmill.store.version`.
-STEPS: Final[tuple[Callable[[Database[Document]], None], ...]] = (_begin,)
+STEPS: Final[tuple[Callable[[Database[Document]], None], ...]] = (_indexed, _indexed)

@@ -13,8 +13,8 @@ from pymongo.errors import BulkWriteError
 
 from windmill.core.documents import Document
 from windmill.core.model import State
-from windmill.core.ports import Drop, OutputBlock
-from windmill.store.documents import encode, stored_execution
+from windmill.core.ports import DEFINITIONS_KEPT, Drop, OutputBlock
+from windmill.store.documents import encode, stored_definition, stored_execution
 from windmill.store.dumps import block_document, with_key
 from windmill.store.mongo_errors import stored_already
 
@@ -64,6 +64,32 @@ def put_jobs(jobs: Iterable[Document]) -> list[Put]:
     for job in jobs:
         merged.setdefault(job["id"], {}).update(job)
     return [_put_job(identity, job) for identity, job in merged.items()]
+
+
+def put_definitions(definitions: Iterable[Document]) -> list[Put]:
+    """Return the writes of definitions that are new, or seen again later."""
+    latest: dict[str, Document] = {}
+    for definition in map(stored_definition, definitions):
+        known = latest.setdefault(definition["id"], definition)
+        if definition["seen_at"] > known["seen_at"]:
+            latest[definition["id"]] = definition
+    return [
+        Put({"_id": identity, "seen_at": {"$lt": definition["seen_at"]}}, encode(with_key(definition)))
+        for identity, definition in latest.items()
+    ]
+
+
+def forget_definitions(collection: Collection[Document], jobs: Iterable[str]) -> None:
+    """Delete what is beyond the newest definitions of each job."""
+    newest_first = [("seen_at", -1), ("_id", -1)]
+    for job in sorted(set(jobs)):
+        last = collection.find_one({"job": job}, {"seen_at": True}, sort=newest_first, skip=DEFINITIONS_KEPT)
+        if last is not None:
+            older = [
+                {"seen_at": {"$lt": last["seen_at"]}},
+                {"seen_at": last["seen_at"], "_id": {"$lte": last["_id"]}},
+            ]
+            collection.delete_many({"job": job, "$or": older})
 
 
 def put_status(status: Mapping[str, Document]) -> list[Put]:

@@ -55,9 +55,19 @@ CREATE TABLE request (
 CREATE INDEX request_pending ON request (at, id) WHERE state = 'pending';
 """
 
+_DEFINITIONS: Final = """
+CREATE TABLE definition (
+    id TEXT NOT NULL UNIQUE,
+    job TEXT NOT NULL,
+    seen_at INTEGER NOT NULL,
+    document BLOB NOT NULL
+);
+CREATE INDEX definition_by_job ON definition (job, seen_at, id);
+"""
+
 # A file's version (user_version) is how many of these it has taken. A step that was released never changes: a new
 # form of the data is one more step, so that a new file and an old one end up the same.
-STEPS: Final = (_TABLES,)
+STEPS: Final = (_TABLES, _DEFINITIONS)
 
 # What came later and changes no data: made by any writer where it is missing, kept by older ones where it is there.
 _LATER_INDEX: Final = """

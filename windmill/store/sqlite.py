@@ -20,6 +20,7 @@ from windmill.store.documents import decode, encode, milliseconds, returned, sto
 from windmill.store.expiry import find_expired
 from windmill.store.listing import cursor_after, select_page
 from windmill.store.schema import answering, connect
+from windmill.store.sqlite_definitions import put_definitions
 
 # States only move forward: what is stored as terminal stays, and running never becomes queued again.
 _PUT_EXECUTION: Final = """
@@ -77,6 +78,7 @@ class SqliteStore:
     def write(self, batch: Batch) -> None:
         """Apply the batch in one transaction, on disk when this returns."""
         with self._transaction() as connection:
+            put_definitions(connection, batch.definitions)
             connection.executemany(_PUT_EXECUTION, map(_execution_row, batch.executions))
             connection.executemany(_PUT_OUTPUT, batch.output)
             connection.executemany(_DROP_OUTPUT, [(drop.execution, drop.first, drop.last) for drop in batch.drops])
@@ -139,6 +141,10 @@ class SqliteStore:
     def jobs(self) -> list[Document]:
         """Return all job documents, by id."""
         return self._documents("SELECT document FROM job ORDER BY id")
+
+    def definition(self, digest: str) -> Document | None:
+        """Return what executions with that `job_digest` ran with, or None."""
+        return _only(self._documents("SELECT document FROM definition WHERE id = ?", (digest,)))
 
     def status(self, name: str) -> Document | None:
         """Return the status document of that name, or None."""

@@ -52,6 +52,10 @@ def _request_row(document: Document) -> Row:
     return document["_id"], document["state"], milliseconds(document["at"]), encode(without_key(document))
 
 
+def _definition_row(document: Document) -> Row:
+    return document["_id"], document["job"], milliseconds(document["seen_at"]), encode(without_key(document))
+
+
 _TABLES: Final[Mapping[str, _Table]] = {
     "executions": _Table(
         "SELECT document FROM execution ORDER BY id",
@@ -77,6 +81,12 @@ _TABLES: Final[Mapping[str, _Table]] = {
         "INSERT INTO request (id, state, at, document) VALUES (?, ?, ?, ?)",
         _keyed,
         _request_row,
+    ),
+    "definitions": _Table(
+        "SELECT document FROM definition ORDER BY id",
+        "INSERT INTO definition (id, job, seen_at, document) VALUES (?, ?, ?, ?)",
+        _keyed,
+        _definition_row,
     ),
 }
 
