@@ -34,12 +34,20 @@ class Settled:
 
 
 class Repository:
-    """Reads job files out of revisions, each once: a revision never changes. `lint` returns warnings about a job."""
+    """Reads job files out of revisions, each once: a revision never changes. `lint` returns warnings about a job,
+    `show` how people know the file of this name below jobs.d.
+    """
 
     def __init__(
-        self, *, timezone: str, defaults: Mapping[str, Any], lint: Callable[[Job], list[Problem]] | None = None
+        self,
+        *,
+        timezone: str,
+        defaults: Mapping[str, Any],
+        lint: Callable[[Job], list[Problem]] | None = None,
+        show: Callable[[str, Revision, str], str] | None = None,
     ) -> None:
         self._timezone, self._defaults, self._lint = timezone, defaults, lint
+        self._show = show or shown
         self._read: dict[tuple[str, str], dict[str, JobFile]] = {}
 
     def settled(self, known: Published, newest: Revision) -> Settled:
@@ -92,12 +100,12 @@ class Repository:
         found = scan(directory)
         files = {name: self._file(project, revision, directory, name) for name in sorted(found.files)[:MOST_FILES]}
         for name, message in found.unreadable.items():
-            problem = Problem(file=shown(project, revision, name), message=message, code="unreadable")
+            problem = Problem(file=self._show(project, revision, name), message=message, code="unreadable")
             files[name] = JobFile(problems=(problem,), read=True)
         return files
 
     def _file(self, project: str, revision: Revision, directory: Path, name: str) -> JobFile:
-        where, path = shown(project, revision, name), directory / name
+        where, path = self._show(project, revision, name), directory / name
         try:
             if not path.resolve().is_relative_to(Path(revision.root).resolve()):
                 raise OSError(0, "it leads out of the project by a link")  # noqa: TRY301 - as any unreadable file

@@ -9,12 +9,12 @@ from itertools import islice
 
 import rich_click as click
 
+from windmill.app.upcoming import upcoming
 from windmill.cli.known import complete_job, known_jobs, schedule_of, wanted_key
 from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.tables import Column, show
 from windmill.cli.text import STATE_STYLES, local, one_line, relative, state_word
-from windmill.cli.upcoming import upcoming
 from windmill.core.documents import Document, from_text, to_text
 from windmill.core.zones import zone
 

@@ -8,13 +8,13 @@ from typing import Final
 
 import rich_click as click
 
+from windmill.app.upcoming import upcoming
 from windmill.cli.jobs import flags
 from windmill.cli.known import complete_job, find_execution, known_jobs, recorded_key, schedule_of
 from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.tables import show_facts
 from windmill.cli.text import clean, local, relative
-from windmill.cli.upcoming import upcoming
 from windmill.cli.verdicts import verdict
 from windmill.core.documents import Document, from_text, to_text
 from windmill.core.errors import NotFound

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import time
@@ -16,7 +15,7 @@ from windmill.projects import git_tree, poll
 from windmill.projects.bounded import MAX_BYTES, Answer
 from windmill.projects.git_command import LOCAL_TIMEOUT, Commands
 from windmill.projects.git_history import FORMAT, Commit, commits
-from windmill.projects.source import Remote, SourceError, address, check, is_commit, shown
+from windmill.projects.source import Remote, SourceError, address, check, is_commit, mirrored, shown
 
 _NO_SPACE: Final = b"No space left on device"
 _LOG_BYTES: Final = 8 << 20
@@ -149,8 +148,7 @@ class Mirror:
         return remote.ref
 
     def _fetch_ref(self, remote: Remote, wanted: str, deadline: float, max_bytes: int) -> str:
-        # Ours is named by a hash: a branch `a` that became `a/b` would not fit beside the old one.
-        ours = "refs/windmill/" + hashlib.sha256(wanted.encode()).hexdigest()[:16]
+        ours = mirrored(wanted)
         before = self._resolve(ours + "^{commit}")
         self._receive(remote, (f"+{wanted}:{ours}",), deadline, max_bytes)
         after = self._resolve(ours + "^{commit}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -127,6 +128,12 @@ def check_ref(ref: str) -> str | None:
         ),
     )
     return next((mistake for wrong, mistake in checks if wrong), None)
+
+
+def mirrored(ref: str) -> str:
+    """Return what the full ref of a remote, such as refs/heads/main, is called in its mirror."""
+    # Named by a hash: a branch `a` that became `a/b` would not fit beside the old one.
+    return "refs/windmill/" + hashlib.sha256(ref.encode()).hexdigest()[:16]
 
 
 def check(remote: Remote) -> None:
