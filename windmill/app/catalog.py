@@ -117,6 +117,8 @@ class HomeCatalog:
             parts.problems += attempt.problems or [_refused(project, attempt.outcome, attempt.error)]
         if known.applied is None or not known.applied.key:
             return
+        # from the state that the jobs come from, too: another may have been published since the places were asked for
+        parts.locations[project.name] = self.projects.at(project.name, known.applied)
         before = self._settled.get(project.name)
         if before is None or before[0] != known:
             self._repository.forget(project.name, known.revisions)

@@ -1,0 +1,154 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from windmill.app.catalog import HomeCatalog
+from windmill.app.home import Home
+from windmill.app.reading import catalog_reader
+from windmill.projects import published
+from windmill.projects.published import Attempt, Outcome, Published, Removal, Revision
+
+JOB = "project: reports\nentry_point: main.py\n"
+COMMIT, OTHER = "a" * 40, "b" * 40
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    (tmp_path / "jobs.d").mkdir()
+    (tmp_path / "projects").mkdir()
+    (tmp_path / "windmill.toml").write_text('[projects.reports]\ngit = "/nowhere"\n')
+    return Home(tmp_path, {})
+
+
+def revision(home: Home, key: str, **jobs: str) -> Revision:
+    root = home.state / "revisions" / "reports" / key
+    (root / "jobs.d").mkdir(parents=True)
+    (root / "main.py").touch()
+    for name, text in jobs.items():
+        (root / "jobs.d" / f"{name}.yaml").write_text(text)
+    return Revision(name=f"main@sha1:{key}", key=key, root=str(root), python="python3")
+
+
+def publish(home: Home, live: Revision, **more: object) -> Published:
+    good = {path.name: live.key for path in (Path(live.root) / "jobs.d").iterdir()}
+    state = replace(
+        Published(project="reports", applied=live, good=good, revisions={live.key: live}),
+        **more,  # type: ignore[arg-type]
+    )
+    published.write(home.state, state)
+    return state
+
+
+def plain(home: Home, name: str, **jobs: str) -> Path:
+    directory = home.root / "projects" / name
+    (directory / "jobs.d").mkdir(parents=True)
+    (directory / "main.py").touch()
+    for job, text in jobs.items():
+        (directory / "jobs.d" / f"{job}.yaml").write_text(text)
+    return directory
+
+
+def own_job(home: Home, name: str, text: str = JOB) -> None:
+    (home.root / "jobs.d" / f"{name}.yaml").write_text(text)
+
+
+def reader(home: Home) -> HomeCatalog:
+    return catalog_reader(home)
+
+
+def test_jobs_of_the_home_and_of_a_revision_are_wanted(home: Home) -> None:
+    publish(home, revision(home, COMMIT, nightly="entry_point: main.py\n"))
+    own_job(home, "daily")
+    assert {"reports/daily", "reports/nightly"} <= reader(home).load().jobs.keys()
+
+
+def test_a_job_file_of_the_home_counts_before_one_of_a_revision(home: Home) -> None:
+    publish(home, revision(home, COMMIT, nightly="entry_point: main.py\ndescription: theirs\n"))
+    own_job(home, "nightly", JOB + "description: ours\n")
+    catalog = reader(home).load()
+    assert catalog.jobs["reports/nightly"].description == "ours"
+    assert [problem.code for problem in catalog.problems] == ["claimed-twice"]
+
+
+def test_a_project_that_syncs_has_a_system_job(home: Home) -> None:
+    plain(home, "tools")
+    assert [key for key in reader(home).load().jobs if key.endswith("/@sync")] == ["reports/@sync"]
+
+
+def test_job_files_in_a_plain_directory_are_jobs_of_that_project(home: Home) -> None:
+    plain(home, "tools", tidy="entry_point: main.py\n")
+    assert "tools/tidy" in reader(home).load().jobs
+
+
+def test_a_broken_file_in_a_plain_directory_keeps_its_last_good_version(home: Home) -> None:
+    directory = plain(home, "tools", tidy="entry_point: main.py\n")
+    reader(home).load()
+    (directory / "jobs.d" / "tidy.yaml").write_text("entry_point: [\n")
+    catalog = reader(home).load()
+    assert "tools/tidy" in catalog.stale
+
+
+def test_jobs_start_in_the_live_revision(home: Home) -> None:
+    live = revision(home, COMMIT, nightly="entry_point: main.py\n")
+    publish(home, live)
+    assert reader(home).load().locations["reports"].root == live.root
+
+
+def test_a_held_job_starts_in_the_revision_where_its_file_was_good(home: Home) -> None:
+    old = revision(home, COMMIT, nightly="entry_point: main.py\n")
+    new = revision(home, OTHER, nightly="entry_point: [\n")
+    publish(home, new, good={"nightly.yaml": COMMIT}, revisions={COMMIT: old, OTHER: new})
+    catalog = reader(home).load()
+    assert catalog.locations["reports/nightly"].root == old.root
+    assert catalog.locations["reports"].root == new.root
+    assert "reports/nightly" in catalog.stale
+
+
+def test_a_refused_revision_is_a_problem(home: Home) -> None:
+    attempt = Attempt(fingerprint="x", revision="r", at="", outcome=Outcome.REFUSED, error="not signed")
+    publish(home, revision(home, COMMIT), attempted=attempt)
+    assert [problem.message for problem in reader(home).load().problems] == ["not signed"]
+
+
+def test_a_job_that_was_removed_says_by_whom(home: Home) -> None:
+    publish(home, revision(home, COMMIT), removed={"reports/nightly": Removal(author="Ada <a@x>")})
+    assert reader(home).load().removed["reports/nightly"]["author"] == "Ada <a@x>"
+
+
+def test_what_did_not_change_is_the_same_catalog(home: Home) -> None:
+    publish(home, revision(home, COMMIT, nightly="entry_point: main.py\n"))
+    catalogs = reader(home)
+    assert catalogs.load() is catalogs.load()
+
+
+def test_a_newly_published_revision_is_another_catalog(home: Home) -> None:
+    publish(home, revision(home, COMMIT, nightly="entry_point: main.py\n"))
+    catalogs = reader(home)
+    before = catalogs.load()
+    publish(home, revision(home, OTHER, daily="entry_point: main.py\n"))
+    after = catalogs.load()
+    assert ("reports/daily" in before.jobs, "reports/daily" in after.jobs) == (False, True)
+
+
+def test_job_files_of_a_project_that_was_never_published_wait_with_a_warning(home: Home) -> None:
+    own_job(home, "daily")
+    catalog = reader(home).load()
+    assert "reports/daily" in catalog.jobs
+    assert [problem.severity for problem in catalog.problems] == ["warning"]
+
+
+def test_settings_of_projects_are_read_again_when_the_file_changes(home: Home) -> None:
+    catalogs = reader(home)
+    catalogs.load()
+    (home.root / "windmill.toml").write_text('[projects.billing]\ngit = "/elsewhere"\n')
+    assert "billing/@sync" in catalogs.load().jobs
+
+
+def test_while_windmill_toml_is_broken_the_projects_stay(home: Home) -> None:
+    catalogs = reader(home)
+    catalogs.load()
+    (home.root / "windmill.toml").write_text("[projects.")
+    assert "reports/@sync" in catalogs.load().jobs
