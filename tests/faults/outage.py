@@ -30,7 +30,7 @@ from windmill.store.mongo import MongoStore
 
 BEFORE: Final = 2  # seconds of work before the fault, and after it
 AFTER: Final = 2
-ARRIVAL: Final = timedelta(seconds=2.5)  # from the start of `windmill up` to the first slot
+ARRIVAL: Final = timedelta(seconds=5)  # from the start of `windmill up` to the first slot; first sight owes nothing
 SLOW: Final = 48 << 10  # bytes a second
 HEADINGS: Final = (
     *("fault", "slots due", "missing", "double", "executions", "without end", "acknowledged", "forgotten"),
