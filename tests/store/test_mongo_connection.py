@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.executions import document
+from tests.support.executions import document, identity
 from tests.support.mongo import HOST, MongoServer, free_port
+from tests.support.proxy import Proxy
 from tests.support.servers import client
 from windmill.core.errors import Refused, Unavailable, WindmillError
 from windmill.core.model import State
-from windmill.core.ports import Batch
+from windmill.core.ports import Batch, OutputBlock
 from windmill.store.mongo import MongoStore
 from windmill.store.mongo_schema import Connection
 from windmill.store.version import VERSION
@@ -105,6 +106,23 @@ def test_a_store_is_there_again_when_its_server_is(tmp_path: Path) -> None:
             store.status("catalog")
         server.start()
         assert store.status("catalog") == {"problems": []}
+
+
+def test_what_is_large_has_the_time_it_takes_on_a_slow_network(server: MongoServer) -> None:
+    block = OutputBlock(identity(1), 1, 1, 1, 0, bytes(300 << 10))
+    with Proxy(server.port) as proxy, closing(MongoStore(f"{proxy.uri('slow')}?timeoutMS=1000")) as store:
+        proxy.throttle(100 << 10)
+        store.write(Batch(output=[block, block._replace(first=2, last=2)], executions=[document(1)]))
+        assert store.last_sequence(identity(1)) == 2
+
+
+def test_what_is_small_is_given_up_soon_when_nobody_answers(server: MongoServer) -> None:
+    with Proxy(server.port) as proxy, closing(MongoStore(proxy.uri("mute"))) as store:
+        proxy.swallow()
+        begun = time.monotonic()
+        with pytest.raises(Unavailable):
+            store.write(Batch(executions=[document(1)]))
+        assert time.monotonic() - begun < 4
 
 
 # The URI

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
+import pymongo
 from bson.raw_bson import RawBSONDocument
 from pymongo import DeleteMany, InsertOne, ReplaceOne, UpdateOne
 from pymongo.collection import Collection
@@ -24,6 +25,8 @@ OPEN: Final = (str(State.QUEUED), str(State.RUNNING))
 
 _PIECE_BYTES: Final = 1 << 20
 _PIECE_WRITES: Final = 200  # which a server that takes 5 ms for each still answers in time
+_WRITE_BYTES: Final = 256  # what a write takes beside its document
+_SLOWEST: Final = 32 << 10  # bytes a second; a network that carries less counts as none
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +106,16 @@ def put(collection: Collection[Document], puts: Sequence[Put]) -> None:
     Where the filter does not match, the server tries to insert: a duplicate means that something is stored that
     the filter leaves alone, or that another process was faster. The second attempt tells these two apart.
     """
-    for piece in _pieces(puts, [len(one.blob) for one in puts]):
-        again = [piece[index] for index in bulk(collection, [one.write(upsert=True) for one in piece])]
-        bulk(collection, [one.write(upsert=False) for one in again])
+    for piece, size in _pieces(puts, [len(one.blob) for one in puts]):
+        again = [piece[index] for index in bulk(collection, [one.write(upsert=True) for one in piece], size)]
+        bulk(collection, [one.write(upsert=False) for one in again], size)
 
 
 def insert(collection: Collection[Document], blobs: Sequence[bytes]) -> int:
     """Insert encoded documents that are not there yet and return how many those were."""
     duplicates = 0
-    for piece in _pieces(blobs, [len(blob) for blob in blobs]):
-        duplicates += len(bulk(collection, [InsertOne(RawBSONDocument(blob)) for blob in piece]))
+    for piece, size in _pieces(blobs, [len(blob) for blob in blobs]):
+        duplicates += len(bulk(collection, [InsertOne(RawBSONDocument(blob)) for blob in piece], size))
     return len(blobs) - duplicates
 
 
@@ -135,28 +138,36 @@ def output_blobs(blocks: Iterable[OutputBlock], drops: Iterable[Drop]) -> list[b
 
 def drop_output(collection: Collection[Document], drops: Sequence[Drop]) -> None:
     """Delete the blocks that lie wholly within the drops."""
-    for piece in _pieces(drops, [0] * len(drops)):
-        bulk(collection, [DeleteMany(_within(drop)) for drop in piece])
+    for piece, size in _pieces(drops, [0] * len(drops)):
+        bulk(collection, [DeleteMany(_within(drop)) for drop in piece], size)
 
 
 def answer(collection: Collection[Document], answers: Sequence[Document]) -> None:
     """Settle requests that are pending; of several answers the first counts."""
-    writes = [
-        UpdateOne(
+    puts = [
+        Put(
             {"_id": one["id"], "state": "pending"},
-            RawBSONDocument(encode({"$set": {"state": one["state"], "answer": one["answer"]}})),
+            encode({"$set": {"state": one["state"], "answer": one["answer"]}}),
+            replaces=False,
         )
         for one in answers
     ]
-    for piece in _pieces(writes, [0] * len(writes)):
-        bulk(collection, piece, ordered=True)
+    for piece, size in _pieces(puts, [len(one.blob) for one in puts]):
+        bulk(collection, [one.write(upsert=False) for one in piece], size, ordered=True)
 
 
-def bulk(collection: Collection[Document], writes: Sequence[Write], *, ordered: bool = False) -> list[int]:
-    """Send the writes under one deadline and return the places of those whose `_id` was there already."""
+def bulk(collection: Collection[Document], writes: Sequence[Write], size: int, *, ordered: bool = False) -> list[int]:
+    """Send the writes, whose documents have `size` bytes; return the places of those whose `_id` was there already.
+
+    They have one deadline: that of the client, and what their bytes take on the slowest network.
+    """
+    patience = collection.database.client.options.timeout
+    if patience is not None:
+        patience += (size + _WRITE_BYTES * len(writes)) / _SLOWEST
     try:
         if writes:
-            collection.bulk_write(writes, ordered=ordered)
+            with pymongo.timeout(patience):
+                collection.bulk_write(writes, ordered=ordered)
     except BulkWriteError as error:
         return stored_already(error)
     return []
@@ -180,15 +191,15 @@ def _within(drop: Drop) -> Document:
     return {"execution": drop.execution, "first": first, "last": {"$lt": beyond}}
 
 
-def _pieces(items: Sequence[T], sizes: Sequence[int]) -> Iterator[list[T]]:
-    """Yield the items in order, in pieces of about 1 MiB and at most 200."""
+def _pieces(items: Sequence[T], sizes: Sequence[int]) -> Iterator[tuple[list[T], int]]:
+    """Yield the items in order, in pieces of about 1 MiB and at most 200, each with its size."""
     piece: list[T] = []
     size = 0
     for item, length in zip(items, sizes, strict=True):
         if piece and (size + length > _PIECE_BYTES or len(piece) == _PIECE_WRITES):
-            yield piece
+            yield piece, size
             piece, size = [], 0
         piece.append(item)
         size += length
     if piece:
-        yield piece
+        yield piece, size
