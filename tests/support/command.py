@@ -34,9 +34,14 @@ class Outcome:
 
 def windmill(home: Path, *arguments: str) -> Outcome:
     """Run a command in this process, its streams being pipes."""
+    return anywhere("--home", str(home), *arguments)
+
+
+def anywhere(*arguments: str) -> Outcome:
+    """Run a command that finds out by itself where it is, in this process."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", newline="", write_through=True) for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        status = main(["--home", str(home), *arguments])
+        status = main(list(arguments))
     return Outcome(status, _text(out), _text(err))
 
 

@@ -57,7 +57,7 @@ def find_checkout(start: Path, project: str | None = None) -> Checkout | None:
     if any((directory / SETTINGS_FILE).is_file() for directory in near):
         return None
     root = next((directory for directory in near if (directory / JOBS).is_dir()), None)
-    return Checkout(project=project or _name(root), root=root, top=top or root) if root else None
+    return Checkout(project=project or project_name(root), root=root, top=top or root) if root else None
 
 
 def repository_root(start: Path) -> Path | None:
@@ -130,9 +130,9 @@ def _uncompiled(
     ]
 
 
-def _name(root: Path) -> str:
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", root.name).strip("-._")
-    return name or "project"
+def project_name(root: Path) -> str:
+    """Return what a project is called after its directory."""
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", root.resolve().name).strip("-_") or "project"
 
 
 def no_place(start: Path) -> NotFound:

@@ -50,17 +50,22 @@ IGNORED: Final = ".windmill/\n"
 
 @click.command(cls=Verb)
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=Path())
+@click.option("--git", is_flag=True, help="Make a jobs repository for a home to pull from, instead of a home.")
 @click.pass_obj
-def init(session: Session, directory: Path) -> None:
+def init(session: Session, directory: Path, git: bool) -> None:
     """Make a home: settings, an example project, and a job that runs it.
 
     Examples:
-        windmill init            here
-        windmill init ~/jobs     there
+        windmill init                  here
+        windmill init ~/jobs           there
+        windmill init --git reports    a jobs repository: a job, a pre-commit hook, checks for GitHub and GitLab
 
     Nothing that exists is overwritten. The home can be put under version control at once; what WindMill itself
     writes goes into .windmill, which git is told to ignore.
     """
+    if git:
+        _init_git(session, directory)
+        return
     wanted = {
         directory / "windmill.toml": SETTINGS,
         directory / "projects" / "hello" / "hello.py": SCRIPT,
@@ -79,6 +84,18 @@ def init(session: Session, directory: Path) -> None:
     _write_schema(directory)
     enter = "" if directory == Path() else f"cd {directory} && "
     session.say(f"made {', '.join(str(path) for path in wanted)}\nnext: {enter}windmill up")
+
+
+def _init_git(session: Session, directory: Path) -> None:
+    from windmill.app.git_setup import set_up, settings_for
+
+    directory.mkdir(parents=True, exist_ok=True)
+    made, kept = set_up(directory)
+    session.say(f"made {', '.join(made) or 'nothing'}")
+    if kept:
+        session.say(f"already there, and left as they are: {', '.join(kept)}")
+    session.say("next: commit and push it, and put into the windmill.toml of the home:")
+    print(settings_for(directory), end="")
 
 
 def _write_schema(directory: Path) -> None:

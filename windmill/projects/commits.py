@@ -134,7 +134,7 @@ def _blobs(listing: bytes) -> Iterator[_Blob]:
         facts, _, name = entry.partition(b"\t")
         if entry and (mode := facts.split()[0].decode()) in (*_FILE_MODES, _LINK):
             _, _, sha, size = facts.decode("ascii").split()
-            yield _Blob(mode, sha, int(size), os.fsdecode(name))
+            yield _Blob(mode, sha, int(size) if size.isdigit() else 0, os.fsdecode(name))  # BAD where it is missing
 
 
 def _write(blobs: list[_Blob], contents: Mapping[str, bytes], target: Path) -> None:
