@@ -12,10 +12,11 @@ import pytest
 from tests.contracts.executor import *  # noqa: F403 - the whole suite runs here
 from tests.contracts.executor import FOREVER, STUBBORN
 from tests.support import site as sites
-from tests.support.site import Site, alive, descriptors, now_ms
+from tests.support.site import BOOT, Site, alive, descriptors, now_ms
 from tests.support.waiting import until
 from windmill.core.model import State
-from windmill.core.ports import ExecutorEventKind, Kind
+from windmill.core.ports import ExecutorEventKind, Frame, Kind
+from windmill.execution.journal import Writer
 from windmill.execution.local import LocalExecutor
 
 
@@ -206,6 +207,26 @@ def test_after_a_reboot_executions_are_lost_and_nobody_is_killed(site: Site) -> 
     [pid] = site.pids(execution)
     assert alive(pid), "after a reboot the numbers mean other processes"
     os.kill(pid, signal.SIGKILL)
+
+
+def damage(site: Site, stream: str) -> None:
+    """Put entries that make no sense at the end of a dead runner's stream."""
+    until(lambda: not site.journal.alive(stream))
+    writer = Writer(site.state / "journal", stream, boot_id=BOOT, now_ms=now_ms, checkpoint=list)
+    writer.append([Frame(kind, "f" * 16, 0, 0, 0, b'{"id"') for kind in (Kind.RECORD, Kind.END, Kind.RECORD)])
+    writer.close(settled=False)
+
+
+@pytest.mark.parametrize("scheduler_stays", [True, False])
+def test_entries_that_make_no_sense_hold_up_nobody(site: Site, scheduler_stays: bool) -> None:
+    site.run("exit 0")
+    [stream] = site.journal.streams()
+    if not scheduler_stays:
+        site.vanish()
+    site.kill_runners()
+    damage(site, stream)
+    assert site.run("exit 0").state is State.SUCCEEDED
+    site.until(lambda: site.journal.settled(stream))
 
 
 def test_a_runner_that_dies_while_it_clears_up_leaves_that_to_the_next(site: Site) -> None:

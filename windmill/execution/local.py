@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import secrets
 import select
@@ -11,13 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
-from windmill.core.documents import from_document
+from windmill.core.documents import Document
+from windmill.core.entries import document_in, execution_of
 from windmill.core.errors import Unavailable
 from windmill.core.ports import ExecutorEvent, ExecutorEventKind, Kind, Plan, Position
 from windmill.execution.journal import SCHEDULER, Reader
 from windmill.execution.ledger import placed
 from windmill.execution.link import Link, connect, launch
-from windmill.execution.wire import Message, Start, announcement, decode, from_plan
+from windmill.execution.wire import Message, Start, from_plan
+
+_LOG: Final = logging.getLogger(__name__)
 
 JOURNAL_MAX_SIZE: Final = 1 << 30  # bytes
 HELLO_WITHIN: Final = 10.0  # seconds; a runner that is busy or has just been started needs a small part of it
@@ -202,7 +206,8 @@ class LocalExecutor:
             for stream in message["streams"]:
                 self._orphans.pop(stream, None)
         else:
-            self._announced(link, message)
+            kind = ExecutorEventKind(message["event"])
+            self._announced(link, kind, message["document"], Position(*message["position"]))
 
     def _greeted(self, link: Link, hello: Message) -> None:
         link.greeted = True
@@ -216,13 +221,15 @@ class LocalExecutor:
         elif hello["version"] != self._version:
             link.retire()
 
-    def _announced(self, link: Link, message: Message) -> None:
-        position = Position(*message["position"])
+    def _announced(self, link: Link, kind: ExecutorEventKind, document: Document, position: Position) -> None:
         if link.position is not None and position <= link.position:
             return  # read in the journal already
         link.position = position
-        execution = from_document(message["document"])
-        kind = ExecutorEventKind(message["event"])
+        try:
+            execution = execution_of(document)
+        except ValueError as error:
+            _LOG.warning("an entry of the journal makes no sense and is passed over (%s): %s", link.stream, error)
+            return
         if kind is ExecutorEventKind.ENDED:
             link.running.pop(execution.id, None)
             self._orders.pop(execution.id, None)
@@ -245,7 +252,8 @@ class LocalExecutor:
             position = end
             for frame, place in placed(frames, end):
                 if frame.kind in {Kind.RECORD, Kind.END}:
-                    self._announced(link, decode(announcement(frame, place)))
+                    kind = ExecutorEventKind.ENDED if frame.kind == Kind.END else ExecutorEventKind.STARTED
+                    self._announced(link, kind, document_in(frame.payload), place)
 
     def _parted(self, link: Link) -> None:
         """Connect again to a runner that only let go of us; else have another one answer for what it left."""

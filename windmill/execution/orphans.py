@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import sys
 import time
 from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
-from windmill.core.documents import Document
+from windmill.core.documents import Document, flaw
+from windmill.core.entries import document_in
 from windmill.core.model import State
 from windmill.core.ports import Frame, Kind
 from windmill.execution import tree
@@ -90,11 +91,18 @@ def find(reader: Reader, streams: Iterable[str], *, boot_id: str) -> tuple[dict[
 
 
 def _open(frames: Iterable[Frame]) -> dict[str, Document]:
-    """Return the documents of executions that have a record and no end among the frames."""
+    """Return the documents of executions that have a record and no end among the frames.
+
+    A record that makes no sense is passed over: nobody could say what it is about.
+    """
     found: dict[str, Document] = {}
     for frame in frames:
         if frame.kind == Kind.RECORD:
-            found[frame.execution] = json.loads(frame.payload)
+            document = document_in(frame.payload)
+            if reason := flaw(document):
+                print(f"the record of {frame.execution} is passed over: {reason}", file=sys.stderr)  # noqa: T201 - into runner.err
+            else:
+                found[frame.execution] = document
         elif frame.kind == Kind.END:
             found.pop(frame.execution, None)
     return found

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
-from windmill.core.documents import from_document
+from windmill.core.entries import document_in, execution_of
 from windmill.core.model import Cause, Execution, State, execution_id
 from windmill.core.ports import Frame, JournalReader, Kind, Position
 from windmill.core.state import JobState, absorb, state_from_document
 
 OWN_STREAM = "scheduler"
+
+_LOG: Final = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
@@ -21,6 +24,24 @@ class Recovered:
 
     states: dict[str, JobState] = field(default_factory=dict)
     marks: dict[str, Position] = field(default_factory=dict)
+    senseless: list[str] = field(default_factory=list)  # what was passed over, in words
+
+    def add(self, frame: Frame) -> None:
+        """Take over what an entry says; one that makes no sense must not hold up a start."""
+        try:
+            self._add(frame)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self.senseless.append(f"{frame.execution}: {error}")
+
+    def _add(self, frame: Frame) -> None:
+        if frame.kind == Kind.STATE:
+            state = state_from_document(document_in(frame.payload))
+            self.states[state.key] = state
+        elif frame.kind == Kind.MARK:
+            marks = document_in(frame.payload).items()
+            self.marks |= {stream: Position(*map(int, place)) for stream, place in marks}
+        elif frame.kind in {Kind.RECORD, Kind.END}:
+            _apply(self.states, execution_of(document_in(frame.payload)))
 
     def without_process(self, running: frozenset[str], now: datetime) -> list[Execution]:
         """End as lost what is said to run and no runner knows of (a journal was taken away); return these."""
@@ -41,28 +62,25 @@ def recover(own: Iterable[Frame], journal: JournalReader) -> Recovered:
     """
     found = Recovered()
     for frame in own:
-        if frame.kind == Kind.STATE:
-            state = state_from_document(json.loads(frame.payload))
-            found.states[state.key] = state
-        elif frame.kind == Kind.MARK:
-            found.marks = {stream: Position(*place) for stream, place in json.loads(frame.payload).items()}
-        elif frame.kind in {Kind.RECORD, Kind.END}:
-            _apply(found.states, from_document(json.loads(frame.payload)))
+        found.add(frame)
     for stream in journal.streams():
         if stream != OWN_STREAM:
-            found.marks[stream] = _replay(found.states, journal, stream, found.marks)
+            found.marks[stream] = _replay(found, journal, stream)
+    if found.senseless:
+        _LOG.warning(
+            "%d entries of the journal make no sense and are passed over; the first is about %s",
+            len(found.senseless),
+            found.senseless[0],
+        )
     return found
 
 
-def _replay(
-    states: dict[str, JobState], journal: JournalReader, stream: str, marks: Mapping[str, Position]
-) -> Position:
-    position = max(marks.get(stream, Position(0, 0)), journal.first(stream))
+def _replay(found: Recovered, journal: JournalReader, stream: str) -> Position:
+    position = max(found.marks.get(stream, Position(0, 0)), journal.first(stream))
     while True:
         frames, after = journal.read(stream, position)
         for frame in frames:
-            if frame.kind in {Kind.RECORD, Kind.END}:
-                _apply(states, from_document(json.loads(frame.payload)))
+            found.add(frame)
         if after == position:
             return position
         position = after
