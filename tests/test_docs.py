@@ -3,11 +3,16 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from tests.support.repository import ROOT, first_cells, page, section
+from windmill.app.git_setup import set_up
+from windmill.cli.check import FORMS
+from windmill.cli.root import VERBS, Verbs
 from windmill.core.model import State
 from windmill.jobs.schema import job_schema
 from windmill.jobs.spec import INACTIVE
@@ -64,3 +69,27 @@ def test_the_readme_has_a_row_for_every_key_of_a_job_file_and_no_other() -> None
 def test_the_manual_tells_about_every_key_of_a_job_file(key: str) -> None:
     manual = page("job-files.md") + section(page("README.md"), "Job file reference")
     assert re.search(rf"\b{key}\b", manual)
+
+
+def test_the_manual_names_every_file_that_a_new_jobs_repository_gets(tmp_path: Path) -> None:
+    made, _ = set_up(tmp_path)
+    assert first_cells(section(page("jobs-repository.md"), "Begin")) == made
+
+
+def test_the_manual_names_every_form_of_validation() -> None:
+    assert tuple(first_cells(section(page("jobs-repository.md"), "Validate"))) == FORMS
+
+
+COMMAND = re.compile(r"^(?:\$ )?windmill (\w+)(.*)$|`windmill (\w+)([^`]*)`", re.MULTILINE)
+
+
+def test_every_command_of_the_page_on_jobs_repositories_has_the_options_it_is_shown_with() -> None:
+    verbs, context = Verbs(), click.Context(Verbs())
+    shown = [(one or two, more or rest) for one, more, two, rest in COMMAND.findall(page("jobs-repository.md"))]
+    assert len(shown) > 10
+    for verb, text in shown:
+        assert verb in VERBS
+        command = verbs.get_command(context, verb)
+        assert command is not None
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert set(re.findall(r"--[a-z-]+", text)) <= known, f"{verb}{text}"
