@@ -454,6 +454,22 @@ def test_a_document_is_kept_as_written_and_can_be_read_again(project: Path) -> N
     assert dataclasses.replace(again, line=job.line) == job
 
 
+@pytest.mark.parametrize("schedule", ["'0 3 * * *'", "{interval: 1h, start_at: 2026-01-01T00:00:00}"])
+def test_a_complete_document_means_the_same_under_any_name_and_defaults(project: Path, schedule: str) -> None:
+    text = f"entry_point: a.py\nenv: {{B: '2'}}\nschedule: {schedule}"
+    elsewhere = {"timezone": "Asia/Tokyo", "defaults": {"timeout": "6h", "env": {"A": "1"}}}
+    job = job_of(text, project, stem="nightly", **elsewhere)
+    again = job_from_document(
+        json.loads(json.dumps(job.complete)),
+        file="other.yaml",
+        stem="other",
+        timezone="UTC",
+        defaults={},
+        projects={"reports": project, "second": project},
+    )
+    assert (again.key, again.digest) == (job.key, job.digest)
+
+
 def test_a_document_that_is_no_job_says_why(project: Path) -> None:
     with pytest.raises(WindmillError, match="entry_point"):
         job_from_document({}, file="f", stem="a", timezone="UTC", defaults={}, projects={"p": project})

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.executions import identity
@@ -77,6 +79,22 @@ def test_the_first_end_counts() -> None:
 def test_what_only_the_scheduler_reads_is_passed_over() -> None:
     state = Frame(Kind.STATE, "0" * 16, 0, 0, AT, b"{}")
     assert not gathered(state, state._replace(kind=Kind.MARK), state._replace(kind=99))
+
+
+def definition(**facts: object) -> Frame:
+    document = {"id": "d", "job": "p/j", "document": {}, "seen_at": "2026-01-01T00:00:00.000Z"} | facts
+    return Frame(Kind.DEFINITION, "0" * 16, 0, 0, AT, json.dumps(document).encode())
+
+
+def test_what_executions_ran_with_is_written() -> None:
+    assert [one["id"] for one in gathered(definition(), definition(id="e")).definitions] == ["d", "e"]
+
+
+@pytest.mark.parametrize("facts", [{"id": ""}, {"job": None}, {"document": []}, {"seen_at": "yesterday"}])
+def test_a_definition_no_store_can_keep_is_passed_over(facts: dict[str, object]) -> None:
+    gatherer = Gatherer(lambda _execution: 0, Cuts())
+    gatherer.add([definition(**facts)])
+    assert (gatherer.batch().definitions, len(gatherer.flaws)) == ([], 1)
 
 
 def test_drops_of_single_frames_grow_together_until_they_cover_blocks() -> None:

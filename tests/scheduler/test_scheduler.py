@@ -12,11 +12,11 @@ import pytest
 
 from tests.support.world import HOUR, MINUTE, T0, a_job
 from windmill.core.documents import Document, to_document
-from windmill.core.errors import WindmillError
+from windmill.core.errors import NotFound, WindmillError
 from windmill.core.events import RunRequested, StopRequested
-from windmill.core.model import Execution, Job, Location, Schedule, Secret, State
+from windmill.core.model import Execution, Job, Location, Retry, Schedule, Secret, State
 from windmill.core.ports import ExecutorEvent, Frame, Kind, Plan, Position
-from windmill.core.state import JobState, ManualRequest, state_from_document, state_to_document
+from windmill.core.state import Exact, JobState, ManualRequest, state_from_document, state_to_document
 from windmill.execution.journal import Reader, Writer
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
@@ -24,6 +24,11 @@ from windmill.scheduler.recovery import OWN_STREAM, recover
 from windmill.scheduler.requests import to_event
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
+
+DEFINITION = {
+    "id": "d0", "job": "dw/load", "document": {"args": ["then"]}, "file": "f", "line": 1,
+    "seen_at": "2026-01-01T00:00:00.000Z",
+}  # fmt: skip
 
 
 class Hand:
@@ -71,8 +76,17 @@ class Bench:
             answers=self.answers.extend,
             environ={"TOKEN": "t0ps3cret"},
             max_running=max_running,
+            reproduce=self.reproduce,
         )
         self.performer.locations = {"dw": Location(root="/p/dw", revision=None, python="/usr/bin/python3")}
+
+    def reproduce(self, exact: Exact) -> tuple[Job, Location]:
+        """Make any job of the past, with the args its definition names, as long as its revision is "then"."""
+        if exact.revision != "then":
+            raise NotFound(f"revision {exact.revision} of dw is not on disk")
+        args = tuple(exact.definition["document"]["args"])
+        place = Location(root="/p/then", revision="then", python="/usr/bin/python3", author="ana")
+        return a_job(args=args, digest=exact.digest), place
 
     def define(self, *jobs: Job) -> None:
         for job in jobs:
@@ -227,6 +241,9 @@ def test_a_defect_about_one_job_rests_that_job_and_leaves_the_others_alone(bench
         {"kind": "run", "job": "dw/load", "params": [1]},
         {"kind": "run", "job": "dw/load", "params": {"nope": 1}},
         {"kind": "run", "job": "dw/load", "rerun_of": 7},
+        {"kind": "run", "job": "dw/load", "definition": 7},
+        {"kind": "run", "job": "dw/load", "definition": {"id": "d0", "job": "dw/load"}},
+        {"kind": "run", "job": "dw/load", "definition": DEFINITION, "revision": 7},
         {"kind": "pause", "job": "dw/load", "until": "tomorrow"},
         {"kind": "pause", "job": "dw/load", "until": "2026-01-01T00:00:00"},
         {"kind": "pause", "job": "dw/load", "until": 7},
@@ -237,7 +254,109 @@ def test_a_defect_about_one_job_rests_that_job_and_leaves_the_others_alone(bench
 def test_a_request_that_cannot_be_understood_is_refused_in_words(bench: Bench, request_: Document) -> None:
     bench.define(a_job())
     with pytest.raises(WindmillError):
-        to_event({"id": "r", **request_}, bench.table.job, bench.performer.owner_of)
+        to_event({"id": "r", **request_}, bench.table.job, bench.performer.owner_of, bench.reproduce)
+
+
+# Exactly again
+
+
+def ask_again(bench: Bench, **facts: object) -> None:
+    """Ask for what the job was once."""
+    wish = {"id": "r", "kind": "run", "job": "dw/load", "definition": DEFINITION, "revision": "then", **facts}
+    key, event = to_event(wish, bench.table.job, bench.performer.owner_of, bench.reproduce)
+    bench.performer.perform(bench.table.apply(key, event, bench.now), bench.now)
+
+
+def test_an_exact_rerun_starts_the_definition_and_the_revision_of_then(bench: Bench) -> None:
+    bench.define(a_job(args=("now",)))
+    ask_again(bench)
+    bench.at(bench.now)
+    (plan,) = bench.hand.plans
+    assert (plan.args, plan.root) == (("then",), "/p/then")
+    assert (plan.execution.revision, plan.execution.author, plan.execution.job_digest) == ("then", "ana", "d0")
+
+
+def test_what_starts_after_an_exact_rerun_is_the_job_as_it_stands(bench: Bench) -> None:
+    bench.define(a_job(args=("now",)))
+    ask_again(bench)
+    bench.at(bench.now)
+    bench.end(bench.hand.plans[0])
+    bench.at(T0)
+    assert [(plan.args, plan.execution.job_digest) for plan in bench.hand.plans[1:]] == [(("now",), a_job().digest)]
+
+
+def test_the_retry_of_an_exact_rerun_is_exact(bench: Bench, tmp_path: Path) -> None:
+    job = a_job(Schedule(at=T0 + 9 * HOUR), retry=Retry(limit=1, delay=MINUTE))
+    bench.define(job)
+    ask_again(bench)
+    bench.at(T0)
+    bench.end(bench.hand.plans[0], State.FAILED)
+    bench.persist()
+    again = back(bench, tmp_path)
+    again.now = T0 + MINUTE
+    again.define(job)
+    again.at(T0 + MINUTE)
+    (plan,) = again.hand.plans
+    assert (plan.execution.attempt, plan.args, plan.execution.job_digest) == (2, ("then",), "d0")
+    again.ledger.close()
+
+
+@pytest.mark.parametrize("wait", [False, True])
+def test_an_exact_rerun_survives_a_restart_before_its_start(tmp_path: Path, wait: bool) -> None:
+    bench = Bench(tmp_path, max_running=0 if not wait else 8)
+    job = a_job(Schedule(at=T0))
+    bench.define(job)
+    if wait:
+        bench.at(T0)
+    ask_again(bench, wait=wait)
+    bench.at(T0)
+    bench.persist()
+    again = back(bench, tmp_path)
+    again.now = T0 + MINUTE
+    again.define(job)
+    if wait:
+        again.end(again.hand.plans[0] if again.hand.plans else bench.hand.plans[0])
+    again.at(T0 + MINUTE)
+    assert [(plan.args, plan.root) for plan in again.hand.plans][-1] == (("then",), "/p/then")
+    again.ledger.close()
+
+
+def test_a_waiting_exact_rerun_that_was_queued_after_the_last_word_stays_exact(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, max_running=1)
+    bench.define(a_job(Schedule(at=T0)), a_job(Schedule(at=T0), name="other"))
+    bench.at(T0)
+    ask_again(bench, wait=True)
+    bench.persist()
+    bench.at(T0 + MINUTE)
+    bench.end(bench.hand.plans[0])
+    bench.at(T0 + MINUTE)
+    again = back(bench, tmp_path)
+    state = again.table["dw/load"].state
+    assert (state.waiting, state.exact) == (None, Exact(definition=DEFINITION, revision="then"))
+    again.ledger.close()
+
+
+def test_a_revision_that_is_gone_refuses_the_request(bench: Bench) -> None:
+    bench.define(a_job())
+    with pytest.raises(NotFound, match="revision gone of dw is not on disk"):
+        ask_again(bench, revision="gone")
+
+
+def test_a_definition_of_another_job_refuses_the_request(bench: Bench) -> None:
+    bench.define(a_job())
+    with pytest.raises(WindmillError, match="that of dw/other, and not of dw/load"):
+        ask_again(bench, definition=DEFINITION | {"job": "dw/other"})
+
+
+def test_what_an_execution_runs_with_is_written_down_once_before_its_start(bench: Bench) -> None:
+    bench.define(a_job(complete={"entry_point": "load.py"}))
+    bench.at(T0)
+    bench.end(bench.hand.plans[0])
+    bench.at(T0 + HOUR)
+    (frame,) = bench.frames(Kind.DEFINITION)
+    noted = json.loads(frame.payload)
+    assert (noted["id"], noted["job"], noted["document"]) == (a_job().digest, "dw/load", {"entry_point": "load.py"})
+    assert len(bench.hand.plans) == 2
 
 
 # Coming back

@@ -32,7 +32,7 @@ def catalog_reader(home: Home, state: Path | None = None) -> HomeCatalog:
     Last good versions are kept under `state`, the home's own unless another is given.
     """
     kept = state or home.state
-    projects = KnownProjects(home.root, home.state, LiveProjectSettings(home))
+    projects = known_projects(home)
 
     def loader(directory: Path, last_good: Path, known: Any) -> Loader:
         return Loader(
@@ -58,6 +58,11 @@ def catalog_reader(home: Home, state: Path | None = None) -> HomeCatalog:
         state=home.state,
         root=home.root,
     )
+
+
+def known_projects(home: Home) -> KnownProjects:
+    """Return the projects by what windmill.toml says whenever they are asked for."""
+    return KnownProjects(home.root, home.state, LiveProjectSettings(home))
 
 
 def repository(home: Home) -> Repository:

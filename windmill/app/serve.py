@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Final
 
 from windmill import __version__, log
+from windmill.app.exact import reproduced
 from windmill.app.home import Home
 from windmill.app.opening import open_store, try_store
-from windmill.app.reading import catalog_reader
+from windmill.app.reading import catalog_reader, known_projects
 from windmill.core.documents import Document, to_text
 from windmill.core.model import SYNC, Catalog, is_system
 from windmill.execution.journal import Reader, Writer
@@ -93,6 +94,7 @@ class Scheduler:
             clock=clock.now,
             when_idle=Retention().step,
         )
+        reproduce = partial(reproduced, known_projects(home))
         timers = Timers(clock.now())
         table = Table(timers, recovered.states.values(), manual_only=alone)
         self._ledger = Ledger(
@@ -110,6 +112,7 @@ class Scheduler:
             answers=self._answers,
             environ=os.environ,
             max_running=home.settings.max_running,
+            reproduce=reproduce,
         )
         self.answers: dict[str, Document] = {}  # alone: what came of requests, by their id
         facts |= {"id": "scheduler", "max_running": home.settings.max_running}
@@ -125,6 +128,7 @@ class Scheduler:
             look=look,
             poll=poll,
             applied=self._recorder.applied,
+            reproduce=reproduce,
             say=say,
             alone=alone,
         )

@@ -41,7 +41,7 @@ from windmill.core.settling import (
     skip_piece,
     skipping,
 )
-from windmill.core.state import JobState, ManualRequest, PendingRetry
+from windmill.core.state import Exact, JobState, ManualRequest, PendingRetry
 
 LATE: Final = timedelta(minutes=1)  # a slot this young when the scheduler returns is late, not missed
 
@@ -102,7 +102,7 @@ def advance(definition: Definition, state: JobState, now: datetime) -> Decision:
 def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> Decision:
     if state.waiting is not None and state.open is None:
         request = state.waiting
-        state, orders = _admit(replace(state, waiting=None), for_request(job, request, now))
+        state, orders = _admit(replace(state, waiting=None), for_request(job, request, now), request.exact)
         return state, [*orders, Answer(request.id, execution_id(job.key, cause=Cause.MANUAL, what=request.id))]
     if state.paused is not None:
         until = state.paused.until
@@ -113,7 +113,7 @@ def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> 
     if due:
         return _settle(job, state, due, now)
     if state.retry is not None and state.open is None and state.retry.at <= now:
-        return _admit(state, next_attempt(job, state.retry.of, now))
+        return _admit(state, next_attempt(job, state.retry.of, now), state.retry.exact)
     return state, []
 
 
@@ -148,8 +148,10 @@ def _settle(job: Job, state: JobState, due: list[datetime], now: datetime) -> De
     return _admit(state, execution)
 
 
-def _admit(state: JobState, execution: Execution) -> Decision:
-    return replace(state, open=execution, retry=None), [Admit(execution)]
+def _admit(state: JobState, execution: Execution, exact: Exact | None = None) -> Decision:
+    if exact is not None:
+        execution = replace(execution, job_digest=exact.digest)
+    return replace(state, open=execution, exact=exact, retry=None), [Admit(execution)]
 
 
 def _ended(definition: Definition, state: JobState, execution: Execution, now: datetime) -> Decision:
@@ -160,12 +162,13 @@ def _ended(definition: Definition, state: JobState, execution: Execution, now: d
 
 def _judged(definition: Definition, state: JobState, ended: Execution, until: datetime) -> JobState:
     """Return the state after the end of its execution: a retry it asks for, slots up to `until` it overran."""
-    state, job = replace(state, open=None, ordered=False), definition.job
+    exact, job = state.exact, definition.job
+    state = replace(state, open=None, exact=None, ordered=False)
     if job is None or not job.enabled or state.paused is not None:
         return state
     retry_at = retry_instant(job.retry, ended)
     if retry_at is not None:
-        state = replace(state, retry=PendingRetry(at=retry_at, of=ended))
+        state = replace(state, retry=PendingRetry(at=retry_at, of=ended, exact=exact))
     if job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
         state = skipping(state, until, "overrun")
     return state
@@ -195,7 +198,7 @@ def _give_up_queued(state: JobState, now: datetime, *, reason: str) -> Decision:
     if state.open is None or state.open.state is not State.QUEUED or state.ordered:
         return state, []
     given_up = replace(state.open, state=State.SKIPPED, reason=reason, ended_at=now)
-    return replace(state, open=None), [Record(given_up)]
+    return replace(state, open=None, exact=None), [Record(given_up)]
 
 
 def _returned(definition: Definition, state: JobState, now: datetime) -> Decision:
@@ -248,5 +251,5 @@ def _stop_requested(definition: Definition, state: JobState, asked: StopRequeste
     if state.ordered or state.open.state is State.RUNNING:
         return state, [Stop(asked.execution, asked.by), answer]
     stopped = replace(state.open, state=State.STOPPED, reason=f"stopped: by {asked.by}", ended_at=now)
-    state, orders = advance(definition, replace(state, open=None), now)
+    state, orders = advance(definition, replace(state, open=None, exact=None), now)
     return state, [Record(stopped), answer, *orders]

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
-from windmill.core.documents import Document
+from datetime import datetime
+from typing import Final
+
+from windmill.core.documents import Document, to_text
 from windmill.core.explain import in_words
 from windmill.core.model import Job, is_system
+
+RECORDED: Final = ("id", "job", "document", "file", "line", "seen_at")  # what `recorded` returns
+
+
+def recorded(job: Job, now: datetime) -> Document:
+    """Return what an execution that starts now runs with, as `core.ports.Store.definition` gives it back."""
+    return {
+        "id": job.digest,
+        "job": job.key,
+        "document": dict(job.complete),
+        "file": job.file,
+        "line": job.line,
+        "seen_at": to_text(now),
+    }
 
 
 def definition(job: Job, *, stale: bool) -> Document:

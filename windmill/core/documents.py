@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,14 +70,33 @@ def from_document(document: Mapping[str, Any]) -> Execution:
 
 def flaw(document: Mapping[str, Any]) -> str | None:
     """Return in words why no store can keep the document as an execution, None where nothing speaks against it."""
-    for name in ("id", "job", "state", "trigger", "queued_at"):
+    if found := _no_key(document, "id", "job", "state", "trigger", "queued_at"):
+        return found
+    if document["state"] not in _STATES:
+        return "state is none of " + ", ".join(sorted(_STATES))
+    return _no_instant(document, INSTANTS)
+
+
+def definition_flaw(document: Mapping[str, Any]) -> str | None:
+    """Return in words why no store can keep the document as a definition, None where nothing speaks against it."""
+    if found := _no_key(document, "id", "job", "seen_at"):
+        return found
+    if not isinstance(document.get("document"), dict):
+        return "document is no mapping"
+    return _no_instant(document, ["seen_at"])
+
+
+def _no_key(document: Mapping[str, Any], *names: str) -> str | None:
+    for name in names:
         value = document.get(name)
         if not isinstance(value, str) or not 0 < len(value) <= KEY_MAX:
             return f"{name} is not a text of 1 to {KEY_MAX} characters"
-    if document["state"] not in _STATES:
-        return "state is none of " + ", ".join(sorted(_STATES))
+    return None
+
+
+def _no_instant(document: Mapping[str, Any], names: Iterable[str]) -> str | None:
     try:
-        naive = [name for name in INSTANTS if (at := from_text(document.get(name))) and at.tzinfo is None]
+        naive = [name for name in names if (at := from_text(document.get(name))) and at.tzinfo is None]
     except (TypeError, ValueError) as error:
         return f"an instant is not as it should be: {error}"
     return f"{naive[0]} names no zone" if naive else None

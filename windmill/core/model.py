@@ -153,6 +153,7 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict)
     owner: str = ""
     document: Mapping[str, Any] = field(default_factory=dict)  # the document as read, JSON-ready
+    complete: Mapping[str, Any] = field(default_factory=dict)  # the same with all that came from elsewhere filled in
     inactive: tuple[str, ...] = ()  # keys accepted whose behaviour does not exist yet
 
     @property

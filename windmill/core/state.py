@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from windmill.core.documents import Document, from_document, from_text, to_document, to_text
-from windmill.core.model import SCHEDULED, Execution, State
+from windmill.core.model import SCHEDULED, Cause, Execution, State, execution_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +21,28 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Exact:
+    """What an earlier execution ran, wanted again: its definition as it is stored, and the name of its revision.
+
+    `revision` is None where the code is used in place.
+    """
+
+    definition: Document
+    revision: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """The digest of the job as it was defined then."""
+        return str(self.definition["id"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PendingRetry:
     """Another attempt of the failed execution `of`, wanted at `at`."""
 
     at: datetime
     of: Execution
+    exact: Exact | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +53,7 @@ class ManualRequest:
     by: str = ""
     params: Mapping[str, Any] = field(default_factory=dict)
     rerun_of: str | None = None
+    exact: Exact | None = None  # None: the job as it stands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +75,7 @@ class JobState:
     skip_reason: str = ""
     catch_up_until: datetime | None = None  # slots up to it were missed and are wanted by catch_up
     open: Execution | None = None
+    exact: Exact | None = None  # what `open` runs where that is not the job as it stands
     ordered: bool = False
     retry: PendingRetry | None = None
     waiting: ManualRequest | None = None
@@ -78,8 +97,10 @@ def state_to_document(state: JobState) -> Document:
         document["catch_up_until"] = to_text(state.catch_up_until)
     if state.open:
         document["open"] = to_document(state.open)
+    if state.exact:
+        document["exact"] = asdict(state.exact)
     if state.retry:
-        document["retry"] = {"at": to_text(state.retry.at), "of": to_document(state.retry.of)}
+        document["retry"] = {"at": to_text(state.retry.at), "of": to_document(state.retry.of)} | _exact(state.retry)
     if state.waiting:
         waiting = state.waiting
         document["waiting"] = {
@@ -87,7 +108,7 @@ def state_to_document(state: JobState) -> Document:
             "by": waiting.by,
             "params": dict(waiting.params),
             "rerun_of": waiting.rerun_of,
-        }
+        } | _exact(waiting)
     if state.paused:
         pause = state.paused
         document["paused"] = {"until": to_text(pause.until), "by": pause.by, "note": pause.note}
@@ -96,7 +117,7 @@ def state_to_document(state: JobState) -> Document:
 
 def state_from_document(document: Document) -> JobState:
     """Return the state written by `state_to_document`."""
-    retry, pause = document.get("retry"), document.get("paused")
+    retry, waiting, pause = document.get("retry"), document.get("waiting"), document.get("paused")
     return JobState(
         key=document["key"],
         first_seen=_instant(document["first_seen"]),
@@ -107,10 +128,21 @@ def state_from_document(document: Document) -> JobState:
         skip_reason=document.get("skip_reason", ""),
         catch_up_until=from_text(document.get("catch_up_until")),
         open=from_document(document["open"]) if "open" in document else None,
-        retry=PendingRetry(at=_instant(retry["at"]), of=from_document(retry["of"])) if retry else None,
-        waiting=ManualRequest(**document["waiting"]) if "waiting" in document else None,
+        exact=_exact_from(document),
+        retry=PendingRetry(at=_instant(retry["at"]), of=from_document(retry["of"]), exact=_exact_from(retry))
+        if retry
+        else None,
+        waiting=ManualRequest(**{**waiting, "exact": _exact_from(waiting)}) if waiting else None,
         paused=Pause(until=from_text(pause["until"]), by=pause["by"], note=pause["note"]) if pause else None,
     )
+
+
+def _exact(wish: PendingRetry | ManualRequest) -> Document:
+    return {"exact": asdict(wish.exact)} if wish.exact else {}
+
+
+def _exact_from(document: Document) -> Exact | None:
+    return Exact(**document["exact"]) if "exact" in document else None
 
 
 def _instant(text: str) -> datetime:
@@ -131,7 +163,24 @@ def absorb(state: JobState, execution: Execution) -> JobState:
             changes["runs"] = state.runs + 1
     outdated = state.open is not None and execution.queued_at < state.open.queued_at
     if execution.state in {State.QUEUED, State.RUNNING} and not outdated:
-        changes |= {"open": execution, "ordered": False, "retry": None}
+        changes |= {"open": execution, "ordered": False, "retry": None, "exact": _exact_of(state, execution)}
     elif state.open is not None and state.open.id == execution.id:
         changes |= {"open": execution, "ordered": False}
     return replace(state, **changes) if changes else state
+
+
+def asked_for(state: JobState, execution: Execution) -> bool:
+    """True for the execution that the waiting request names."""
+    waiting = state.waiting
+    return waiting is not None and execution.id == execution_id(state.key, cause=Cause.MANUAL, what=waiting.id)
+
+
+def _exact_of(state: JobState, execution: Execution) -> Exact | None:
+    """Return what the execution runs where that is not the job as it stands: it was open, asked for or a retry."""
+    if state.open is not None and state.open.id == execution.id:
+        return state.exact
+    if state.waiting is not None and asked_for(state, execution):
+        return state.waiting.exact
+    if state.retry is not None and state.retry.of.id == execution.retry_of and execution.trigger is Cause.RETRY:
+        return state.retry.exact
+    return None

@@ -257,7 +257,24 @@ def _build(
     }
     meaning = {**values, "without behaviour": {key: merged[key] for key in values["inactive"]}}
     digest = hashlib.blake2b(json.dumps(meaning, sort_keys=True, default=_plain).encode(), digest_size=16).hexdigest()
-    return Job(**values, file=file, line=document.place(())[0], digest=digest, document=document.data)
+    return Job(
+        **values,
+        file=file,
+        line=document.place(())[0],
+        digest=digest,
+        document=document.data,
+        complete=_complete(merged, project=project, name=name, schedule=schedule),
+    )
+
+
+def _complete(merged: Mapping[str, Any], *, project: str, name: str, schedule: Schedule | None) -> dict[str, Any]:
+    """Return the document that means the same in a file of any name, under any defaults and in any home."""
+    complete = {**merged, "project": project, "name": name}
+    if schedule is not None:
+        written = merged["schedule"]
+        keys = written if isinstance(written, dict) else {"cron": written}
+        complete["schedule"] = {**keys, "timezone": schedule.timezone}
+    return complete
 
 
 def _plain(value: Any) -> Any:

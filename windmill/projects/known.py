@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
@@ -16,7 +16,7 @@ from windmill.projects.archive import digest
 from windmill.projects.layout import ProjectFolders
 from windmill.projects.published import Published, Revision
 from windmill.projects.requirements import find
-from windmill.projects.revisions import Revisions
+from windmill.projects.revisions import Revisions, is_key
 from windmill.projects.settings import ProjectSettings
 
 NOTHING_YET: Final = "nothing-yet"  # stands for the tree of a project that was never published
@@ -103,11 +103,31 @@ class KnownProjects:
 
         Raises NotFound in words when there is no such project, or nothing of it was published yet.
         """
-        known = self.all().get(project)
-        if known is None:
-            names = ", ".join(self.all()) or "none"
-            raise NotFound(f'there is no project "{project}"', hint=f"the projects of this home: {names}")
-        return self._locate(known)
+        return self._locate(self._known(project))
+
+    def locate_at(self, project: str, revision: str | None) -> Location:
+        """Return where an execution of an older revision starts; None stands for code that is used in place.
+
+        Raises NotFound in words when there is no such project, or that revision of it is not on disk.
+        """
+        known = self._known(project)
+        if revision is not None and known.kind is not Kind.FILE:
+            found = published.described(self._state, project, key_of(revision))
+            if found is None or not (Path(found.root).is_dir() and Path(found.python).exists()):
+                raise NotFound(f"revision {revision} of {project} is not on disk")
+            return replace(self.at(project, found), revision=revision)
+        location = self._locate(known)
+        if location.revision != revision:
+            raise NotFound(
+                f"{project} was changed since: what it was then is not kept"
+                if revision
+                else f"the execution names no revision of {project}, which has revisions now"
+            )
+        return location
+
+    def keep(self, project: str, revision: str) -> None:
+        """Let the revision stay on disk for another hour, where it has a directory of its own."""
+        Revisions(self._state, project).keep(key_of(revision))
 
     def locations(self) -> dict[str, Location]:
         """Return every place executions start from: by project, and by job where its file is held at a revision."""
@@ -144,6 +164,13 @@ class KnownProjects:
             env=variables,
         )
 
+    def _known(self, project: str) -> Project:
+        known = self.all()
+        if project not in known:
+            names = ", ".join(known) or "none"
+            raise NotFound(f'there is no project "{project}"', hint=f"the projects of this home: {names}")
+        return known[project]
+
     def _path(self, project: Project) -> Path:
         if project.path is not None and project.kind is not Kind.ARCHIVE:
             return project.path
@@ -172,6 +199,15 @@ class KnownProjects:
             place = Location(root=root, revision=f"sha256:{digest(path)}", python=self._folders.python)
             self._files[name] = known = (key, place)
         return known[1]
+
+
+def key_of(revision: str) -> str:
+    """Return the key of the revision of that name. Raises NotFound for a name that cannot be one."""
+    ref, _, digest = revision.rpartition(":")
+    key = digest if ref.endswith("@sha1") else digest[:KEY_DIGITS]
+    if not is_key(key):
+        raise NotFound(f"{revision[:100]!r} names no revision")
+    return key
 
 
 def _has_requirements(path: Path) -> bool:

@@ -35,7 +35,7 @@ class Revisions:
 
     def path(self, key: str) -> Path:
         """Return where the revision lies, or would."""
-        if not _KEY.fullmatch(key):
+        if not is_key(key):
             raise ValueError(f"no key of a revision: {key!r}")
         return self._directory / key
 
@@ -70,6 +70,11 @@ class Revisions:
             _sync(self._directory)
         os.utime(place)
         return place
+
+    def keep(self, key: str) -> None:
+        """Let the revision count as young, so that it is there when something starts from it shortly."""
+        with suppress(OSError):
+            os.utime(self.path(key))
 
     def collect(self, keep: set[str], *, now: datetime, in_use: set[str]) -> list[str]:
         """Remove the revisions that nothing needs, and the leftovers of dead makers; return the keys removed.
@@ -112,6 +117,11 @@ class Revisions:
             return sorted(entry for entry in self._directory.iterdir() if entry.is_dir() and not entry.is_symlink())
         except FileNotFoundError:
             return []
+
+
+def is_key(text: str) -> bool:
+    """True for what can name a revision's directory."""
+    return _KEY.fullmatch(text) is not None
 
 
 def _environment(process: Path) -> bytes:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
-from windmill.core.documents import Document, flaw
+from windmill.core.documents import Document, definition_flaw, flaw
 from windmill.core.model import State
 from windmill.core.ports import Batch, Drop, Frame, Kind, OutputBlock
 
@@ -64,6 +64,7 @@ class Gatherer:
         self._open_bytes: dict[str, int] = {}
         self._blocks: list[OutputBlock] = []
         self._drops: dict[str, Drop] = {}
+        self._definitions: list[Document] = []
 
     def add(self, frames: Iterable[Frame]) -> None:
         """Take the frames of one stream, in order; kinds only the scheduler reads are passed over."""
@@ -77,6 +78,8 @@ class Gatherer:
                 self._records.setdefault(frame.execution, []).append(frame.payload)
             elif kind == Kind.DROP:
                 self._add_drop(frame)
+            elif kind == Kind.DEFINITION:
+                self._add_definition(frame)
 
     def batch(self) -> Batch:
         """Return what was collected; of an execution only its most advanced document."""
@@ -86,6 +89,7 @@ class Gatherer:
             executions=self._documents(),
             output=[block for block in self._blocks if not self._dropped(block)] if self._drops else self._blocks,
             drops=list(self._drops.values()),
+            definitions=self._definitions,
         )
 
     def ended(self) -> Iterable[str]:
@@ -125,6 +129,15 @@ class Gatherer:
             self._drops[frame.execution] = self._cuts.add(drop)
         else:
             self.flaws.append(Flaw(frame.execution, "first and last are not numbers", frame.payload))
+
+    def _add_definition(self, frame: Frame) -> None:
+        definition = self._parsed(frame.execution, frame.payload)
+        if definition is None:
+            return
+        if reason := definition_flaw(definition):
+            self.flaws.append(Flaw(frame.execution, reason, frame.payload))
+        else:
+            self._definitions.append(definition)
 
     def _dropped(self, block: OutputBlock) -> bool:
         drop = self._drops.get(block.execution)

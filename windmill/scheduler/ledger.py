@@ -11,8 +11,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
+from windmill.core.definition import recorded
 from windmill.core.documents import to_document
-from windmill.core.model import TERMINAL, Execution
+from windmill.core.model import TERMINAL, Execution, Job, is_system
 from windmill.core.ports import Frame, JournalWriter, Kind, Position
 from windmill.core.state import JobState, state_to_document
 from windmill.scheduler.clock import to_ms
@@ -30,6 +31,7 @@ class Ledger:
         self._writer: JournalWriter | None = None
         self._frames: list[Frame] = []
         self._full_since: datetime | None = None
+        self._defined: dict[str, str] = {}  # key of a job -> digest of the definition noted last
         self.marks: dict[str, Position] = {}
 
     def open(self, states: Callable[[], Iterable[JobState]], now: Callable[[], datetime]) -> None:
@@ -55,6 +57,13 @@ class Ledger:
         """Note an execution that no runner records."""
         kind = Kind.END if execution.state in TERMINAL else Kind.RECORD
         self._frames.append(Frame(kind, execution.id, 0, 0, to_ms(now), _json(to_document(execution))))
+
+    def definition(self, job: Job, now: datetime) -> None:
+        """Note what the job's next execution runs with; nothing where its last one ran with the same."""
+        if is_system(job.key) or self._defined.get(job.key) == job.digest:
+            return
+        self._defined[job.key] = job.digest
+        self._frames.append(Frame(Kind.DEFINITION, NOBODY, 0, 0, to_ms(now), _json(recorded(job, now))))
 
     def states(self, states: Iterable[JobState], now: datetime, *, mark: bool) -> None:
         """Note states; with `mark`, also that everything up to the marks is contained in them."""

@@ -25,7 +25,7 @@ from windmill.scheduler.inbox import Inbox, Loaded, Requested, Signalled
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.report import Report
-from windmill.scheduler.requests import to_event
+from windmill.scheduler.requests import Reproduce, to_event
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
 
@@ -59,6 +59,7 @@ class Loop:
         look: Callable[[], None],
         poll: Callable[[str], None] = lambda _: None,
         applied: Callable[[str, Position], None],
+        reproduce: Reproduce,
         say: Callable[[str], None],
         alone: bool = False,
     ) -> None:
@@ -68,7 +69,7 @@ class Loop:
         self._poll = select.epoll()
         self._poll.register(inbox.fileno(), select.EPOLLIN)
         self._poll.register(executor.fileno(), select.EPOLLIN)
-        self._poke = poll
+        self._poke, self._reproduce = poll, reproduce
         self._drift = 0.0
         self._loaded = False
         self._early: list[dict[str, object]] = []  # requests that came before the jobs were known
@@ -172,7 +173,7 @@ class Loop:
             self._poke(str(request.get("project", "")))
             self._performer.perform([Answer(str(request["id"]))], now)
             return
-        key, event = to_event(request, self._table.job, self._performer.owner_of)
+        key, event = to_event(request, self._table.job, self._performer.owner_of, self._reproduce)
         if self._draining and isinstance(event, RunRequested):
             raise Refused("the scheduler is ending and starts nothing more")
         self._performer.perform(self._table.apply(key, event, now), now)

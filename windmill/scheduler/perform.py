@@ -17,8 +17,8 @@ from windmill.core.model import FAILURES, TERMINAL, Execution, Job, Location, St
 from windmill.core.ports import Executor
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.planning import plan_for
-from windmill.scheduler.requests import answer
-from windmill.scheduler.table import Table
+from windmill.scheduler.requests import Reproduce, answer
+from windmill.scheduler.table import Entry, Table
 
 log = logging.getLogger("windmill.scheduler")
 
@@ -37,11 +37,13 @@ class Performer:
         answers: Callable[[Iterable[Document]], None],
         environ: Mapping[str, str],
         max_running: int,
+        reproduce: Reproduce,
     ) -> None:
         self._table, self._executor, self._ledger = table, executor, ledger
         self._answers = answers
         self._environ = environ
         self._max_running = max_running
+        self._reproduce = reproduce
         self._queue = Queue()
         self._syncs = Queue()  # of what WindMill runs for itself: it neither takes a job's place nor waits for one
         self._syncing: set[str] = set()
@@ -108,29 +110,32 @@ class Performer:
 
     def _start(self, execution: Execution, now: datetime) -> None:
         key = execution.job
-        job = self._table[key].definition.job
         try:
-            location = self._location(job)
+            job, location = self._what(self._table[key])
+            self._ledger.definition(job, now)
             execution = replace(
                 self._table.ordered(key),
                 revision=location.revision,
                 author=location.author,
                 subject=location.subject,
             )
-            plan = plan_for(job, execution, location, self._environ) if job else None
+            plan = plan_for(job, execution, location, self._environ)
         except WindmillError as error:
             failed = replace(execution, state=State.FAILED, reason=f"not_started: {error.message}", ended_at=now)
             self._ledger.record(failed, now)
             self.ended(failed, now)
             return
-        if plan is not None:
-            self.running[execution.id] = key
-            if is_system(key):
-                self._syncing.add(execution.id)
-            self.ordered.add(execution.id)
-            self._executor.start(plan)
+        self.running[execution.id] = key
+        if is_system(key):
+            self._syncing.add(execution.id)
+        self.ordered.add(execution.id)
+        self._executor.start(plan)
 
-    def _location(self, job: Job | None) -> Location:
+    def _what(self, entry: Entry) -> tuple[Job, Location]:
+        """Return the job as it is to be run, and where."""
+        if entry.state.exact is not None:
+            return self._reproduce(entry.state.exact)
+        job = entry.definition.job
         if job is None:
             raise WindmillError("the job's file is gone")
         location = self.locations.get(job.key) or self.locations.get(job.project)
@@ -138,7 +143,7 @@ class Performer:
             raise WindmillError(
                 f'there is no project "{job.project}" under projects/', hint="create it, or mend `project` in the job"
             )
-        return location
+        return job, location
 
 
 def _tell(execution: Execution) -> None:

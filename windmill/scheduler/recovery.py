@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from windmill.core.entries import document_in, execution_of
-from windmill.core.model import Cause, Execution, State, execution_id
+from windmill.core.model import Execution, State
 from windmill.core.ports import Frame, JournalReader, Kind, Position
-from windmill.core.state import JobState, absorb, state_from_document
+from windmill.core.state import JobState, absorb, asked_for, state_from_document
 
 OWN_STREAM = "scheduler"
 
@@ -88,10 +88,10 @@ def _replay(found: Recovered, journal: JournalReader, stream: str) -> Position:
 
 def _apply(states: dict[str, JobState], execution: Execution) -> None:
     state = states.get(execution.job) or _unknown(execution)
-    waiting = state.waiting
-    if waiting is not None and execution.id == execution_id(state.key, cause=Cause.MANUAL, what=waiting.id):
-        state = replace(state, waiting=None)  # what it asked for was started after the state was written down
-    states[execution.job] = absorb(state, execution)
+    absorbed = absorb(state, execution)
+    if asked_for(state, execution):  # it was started after the state was written down
+        absorbed = replace(absorbed, waiting=None)
+    states[execution.job] = absorbed
 
 
 def _unknown(execution: Execution) -> JobState:

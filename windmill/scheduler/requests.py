@@ -7,24 +7,28 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
-from windmill.core.documents import Document, from_text
+from windmill.core.definition import RECORDED
+from windmill.core.documents import Document, definition_flaw, from_text
 from windmill.core.errors import NotFound, WindmillError
 from windmill.core.events import Event, PauseRequested, ResumeRequested, RunRequested, StopRequested
-from windmill.core.model import Job
+from windmill.core.model import Job, Location
 from windmill.core.params import bind
-from windmill.core.state import ManualRequest, Pause
+from windmill.core.state import Exact, ManualRequest, Pause
 
 PARAMS_MAX: Final = 64 << 10  # bytes of JSON; they travel in every record of the execution
+DEFINITION_MAX: Final = 1 << 20  # bytes of JSON; a job's file has at most a quarter of that
 WORDS_MAX: Final = 1000  # characters of a note or a person's name
 
 JobOf = Callable[[str], Job | None]
 OwnerOf = Callable[[str], str | None]
+Reproduce = Callable[[Exact], tuple[Job, Location]]  # raises WindmillError in words where it cannot be
 
 
-def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf) -> tuple[str, Event]:
+def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf, reproduce: Reproduce) -> tuple[str, Event]:
     """Return the key of the job concerned and the fact; `owner_of` names the job whose open execution has an id.
 
-    Raises WindmillError in words for a request that cannot be understood or names nothing.
+    `reproduce` makes the job of an earlier execution, and says in words why it cannot be run again. Raises
+    WindmillError in words for a request that cannot be understood or names nothing.
     """
     kind, identity, by = str(request.get("kind")), str(request["id"]), str(request.get("by", ""))[:WORDS_MAX]
     if kind == "stop":
@@ -42,7 +46,9 @@ def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf) -> tuple[str, 
             params, rerun_of = request.get("params") or {}, request.get("rerun_of")
             if not isinstance(params, dict) or not isinstance(rerun_of, str | None):
                 raise WindmillError("params must be a mapping, and rerun_of the id of an execution")
-            asked = ManualRequest(id=identity, by=by, params=_bounded(bind(job, params)), rerun_of=rerun_of)
+            exact = _exact(request, key)
+            bound = _bounded(bind(reproduce(exact)[0] if exact else job, params))
+            asked = ManualRequest(id=identity, by=by, params=bound, rerun_of=rerun_of, exact=exact)
             return key, RunRequested(asked, wait=bool(request.get("wait")))
         case "pause":
             return key, PauseRequested(
@@ -52,6 +58,20 @@ def to_event(request: Document, job_of: JobOf, owner_of: OwnerOf) -> tuple[str, 
             return key, ResumeRequested(identity)
         case _:
             raise WindmillError(f'a request of kind "{kind}" is not known to this version')
+
+
+def _exact(request: Document, key: str) -> Exact | None:
+    """Return what the request wants to be run instead of the job as it stands, None where that is what it wants."""
+    wanted, revision = request.get("definition"), request.get("revision")
+    if wanted is None:
+        return None
+    if not isinstance(wanted, dict) or definition_flaw(wanted) or not isinstance(revision, str | None):
+        raise WindmillError("definition must be that of an execution, and revision the name of one or nothing")
+    if wanted["job"] != key:
+        raise WindmillError(f"the definition is that of {wanted['job']}, and not of {key}")
+    if len(json.dumps(wanted, default=str)) > DEFINITION_MAX:
+        raise WindmillError(f"the definition takes more than {DEFINITION_MAX} bytes")
+    return Exact(definition={name: wanted.get(name) for name in RECORDED}, revision=revision)
 
 
 def _bounded(params: dict[str, Any]) -> dict[str, Any]:
