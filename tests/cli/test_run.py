@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,12 +100,41 @@ def test_detached_without_a_scheduler_is_refused_with_the_way_out(home: Path) ->
     assert (outcome.status, "windmill up" in outcome.err) == (1, True)
 
 
-def test_a_rerun_asks_for_the_same_job_and_params(home: Path) -> None:
+def test_a_rerun_of_the_job_as_it_stands_asks_for_the_same_job_and_params(home: Path) -> None:
     remember(home, executions=[an_execution(id="00000000000000aa", params={"region": "PT"})])
     with scheduler(home, running_to(State.SUCCEEDED), jobs=[a_job()]) as seen:
-        windmill(home, "rerun", "00000000000000a")
+        windmill(home, "rerun", "--head", "00000000000000a")
     facts = {"kind": "run", "job": "p/hello", "params": {"region": "PT"}, "rerun_of": "00000000000000aa"}
     assert facts.items() <= seen[0].items()
+    assert "definition" not in seen[0]
+
+
+def test_a_rerun_names_what_the_execution_ran_with(home: Path) -> None:
+    (home / "projects" / "p").mkdir(parents=True, exist_ok=True)
+    definition = {
+        "id": "d0", "job": "p/hello", "document": {"entry_point": "old.py"}, "file": "jobs.d/hello.yaml", "line": 1,
+        "seen_at": "2026-01-01T00:00:00.000Z",
+    }  # fmt: skip
+    ran = an_execution(id="00000000000000aa", job_digest="d0", revision=None)
+    remember(home, executions=[ran], definitions=[definition])
+    with scheduler(home, running_to(State.SUCCEEDED), jobs=[a_job()]) as seen:
+        outcome = windmill(home, "rerun", "00000000000000a")
+    assert {"definition": definition, "revision": None, "rerun_of": "00000000000000aa"}.items() <= seen[0].items()
+    assert "what they were then is not known" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("facts", "why"),
+    [({}, "ran with is not kept"), ({"state": State.SKIPPED, "started_at": None}, "was never started")],
+)
+def test_what_cannot_be_run_again_exactly_is_refused_with_the_way_out(
+    home: Path, facts: dict[str, Any], why: str
+) -> None:
+    remember(home, executions=[an_execution(id="00000000000000aa", job_digest="unknown", **facts)])
+    with scheduler(home, done(), jobs=[a_job()]) as seen:
+        outcome = windmill(home, "rerun", "00000000000000a")
+    assert (outcome.status, why in outcome.err, "rerun --head" in outcome.err) == (1, True, True)
+    assert seen == []
 
 
 def test_a_rerun_of_nothing_is_not_found(home: Path) -> None:

@@ -76,9 +76,9 @@ class Publisher:
         return revision
 
     def provide(self, tree: Tree) -> None:
-        """Make the revision available without publishing it; one that is there already stays as it is."""
-        if not self._revisions.path(tree.key).exists():
-            self.make(tree)
+        """Make the revision and its environment available without publishing it; nobody collects it for an hour."""
+        self.make(tree)
+        self._revisions.keep(tree.key)
 
     def judge(self, known: Published, revision: Revision, mirror: Mirror, *, accept: bool) -> Published:
         """Return the published state with this revision; where it must not go live, the attempt says why."""

@@ -128,7 +128,8 @@ class Sync:
 
     def _tree_at(self, key: str) -> Tree:
         if self._project.kind is Kind.GIT:
-            return self._commit(key)
+            remote = replace(remote_of(self._project.settings, os.environ), ref=key)
+            return self._commit(self._mirror.fetch(remote, timeout=FETCH_TIMEOUT))
         tree = self._look()
         if tree.key != key:
             raise Refused(f"revision {key} of {self._project.name} is gone: its archive was replaced")

@@ -65,8 +65,8 @@ class Sink:
 class Printer:
     """Prints blocks in order and says where frames are missing. `only` restricts to one stream.
 
-    With `apart`, what the job wrote to stderr goes to our stderr; else everything goes to stdout. Bytes go out
-    unchanged, unless a terminal would see them and `raw` is False.
+    With `apart`, what the job wrote to stderr goes to our stderr; with `aside` all of it does; else everything goes
+    to stdout. Bytes go out unchanged, unless a terminal would see them and `raw` is False.
     """
 
     def __init__(
@@ -77,6 +77,7 @@ class Printer:
         timestamps: bool = False,
         only: Stream | None = None,
         apart: bool = False,
+        aside: bool = False,
     ) -> None:
         self._only = only
         self._last: int | None = None
@@ -84,6 +85,8 @@ class Printer:
             Sink(file.buffer, safe=file.isatty() and not raw, colors=colors, timestamps=timestamps)
             for file in (sys.stdout, sys.stderr)
         )
+        if aside:
+            out = err
         self._out = out
         self._sinks = {Stream.STDOUT: out, Stream.STDERR: err if apart else out}
 

@@ -15,7 +15,7 @@ VERBS: Final = {
     "init": "init:init",
     "up": "up:up",
     "run": "run:run",
-    "rerun": "run:rerun",
+    "rerun": "rerun:rerun",
     "stop": "executions:stop",
     "pause": "pause:pause",
     "resume": "pause:resume",

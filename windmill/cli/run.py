@@ -1,4 +1,4 @@
-"""`run` and `rerun`: start a job now, show its output, leave with its exit code."""
+"""`run`: start a job now, show its output, leave with its exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.text import clean, one_line, span, state_word
 from windmill.core.documents import Document, from_text
-from windmill.core.errors import NotFound, Refused
+from windmill.core.errors import Refused
 
 
 @click.command(cls=Verb)
@@ -47,26 +47,6 @@ def run(session: Session, job: str, given: tuple[str, ...], detach: bool, wait: 
     return start(session, request, detach=detach)
 
 
-@click.command(cls=Verb)
-@click.argument("identity", metavar="ID")
-@click.option("-d", "--detach", is_flag=True, help="Print the new execution's id and leave at once.")
-@click.pass_obj
-def rerun(session: Session, identity: str, detach: bool) -> int:
-    """Run the job of an earlier execution again, with the same params.
-
-    Examples:
-        windmill rerun 3f2a91       first digits of an id do
-        windmill rerun -d 3f2a91    start it, print the new id, leave
-
-    It runs the job as its file stands now.
-    """
-    known = session.store.execution(identity)
-    if known is None:
-        raise NotFound(f'no execution has an id that begins with "{identity}"', hint="windmill ps -a lists all")
-    request = new_request(session, "run", job=known["job"], params=known["params"], wait=False, rerun_of=known["id"])
-    return start(session, request, detach=detach)
-
-
 def _pair(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
@@ -74,10 +54,14 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def start(session: Session, request: Document, *, detach: bool) -> int:
-    """Have the execution started that `request` asks for, show it to its end, and return the exit status."""
+def start(session: Session, request: Document, *, detach: bool, aside: bool = False) -> int:
+    """Have the execution started that `request` asks for, show it to its end, and return the exit status.
+
+    With `aside`, all it writes goes to stderr: it only prepares what was asked for.
+    """
+    printer = Printer(colors=session.colored, apart=True, aside=aside)
     if not session.scheduler_alive:
-        return _run_alone(session, request, detach=detach)
+        return _run_alone(session, request, printer, detach=detach)
     progress = "waiting until the execution that runs now has ended" if request["wait"] else ""
     identity = str(ask(session, request, progress=progress)["execution"])
     if detach:
@@ -87,24 +71,23 @@ def start(session: Session, request: Document, *, detach: bool) -> int:
             print(identity)
         return Exit.OK
     session.say(f"{request['job']}: execution {identity}")
-    return _attend(session, identity)
+    return _attend(session, identity, printer)
 
 
-def _run_alone(session: Session, request: Document, *, detach: bool) -> int:
+def _run_alone(session: Session, request: Document, printer: Printer, *, detach: bool) -> int:
     from windmill.app.alone import run_alone
 
     if detach:
         raise Refused("nothing would run it on: no scheduler is running", hint="windmill up, or leave out -d")
     session.say("no scheduler is running: started from here")
-    printer = Printer(colors=session.colored, apart=True)
     ended = run_alone(session.home, request, printer.print)
     printer.finish()
     return conclude(session, ended)
 
 
-def _attend(session: Session, identity: str) -> int:
+def _attend(session: Session, identity: str, printer: Printer) -> int:
     """Follow the execution to its end; the first Ctrl-C stops it, the second lets go of it."""
-    follower = Follower(session.store, identity, Printer(colors=session.colored, apart=True))
+    follower = Follower(session.store, identity, printer)
     asked = False
 
     def stop_when_interrupted() -> None:

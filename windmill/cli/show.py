@@ -11,6 +11,7 @@ import rich_click as click
 from windmill.app.upcoming import upcoming
 from windmill.cli.jobs import flags
 from windmill.cli.known import complete_job, find_execution, known_jobs, recorded_key, schedule_of
+from windmill.cli.rerun import exact_rerun
 from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.tables import show_facts
@@ -47,11 +48,14 @@ def _show_execution(session: Session, execution: Document) -> None:
     from windmill.app.suspects import suspects
 
     suspected = suspects(session.home, session.store, execution)
+    possible, remark = exact_rerun(session, execution)
     if session.json:
-        session.print_json(execution | {"suspects": suspected})
+        exact = {"possible": possible, "remark": remark}
+        session.print_json(execution | {"suspects": suspected, "exact": exact})
         return
     facts = [(name, _readable(value) if session.on_terminal else value) for name, value in execution.items()]
-    show_facts(session, [*facts, ("why", verdict(execution))])
+    again = ("yes" if possible else "no") + (f": {remark}" if remark else "")
+    show_facts(session, [*facts, ("why", verdict(execution)), ("exact rerun", again)])
     _print_section("commits since it last succeeded", [_commit(commit) for commit in suspected])
 
 

@@ -1,0 +1,99 @@
+"""`rerun`: run again what an earlier execution ran, or its job as it stands now."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import rich_click as click
+
+from windmill.cli.asking import new_request
+from windmill.cli.errors import Exit
+from windmill.cli.root import Verb
+from windmill.cli.run import start
+from windmill.cli.session import Session
+from windmill.core.documents import Document
+from windmill.core.errors import NotFound, Refused, WindmillError
+from windmill.core.model import SYNC, State, is_system
+
+HEAD: Final = "windmill rerun --head runs the job as it stands now"
+
+
+@click.command(cls=Verb)
+@click.argument("identity", metavar="ID")
+@click.option("--head", is_flag=True, help="Run the job as it stands now, and not what that execution ran.")
+@click.option("-d", "--detach", is_flag=True, help="Print the new execution's id and leave at once.")
+@click.pass_obj
+def rerun(session: Session, identity: str, head: bool, detach: bool) -> int:
+    """Run again exactly what an earlier execution ran.
+
+    Examples:
+        windmill rerun 3f2a91           first digits of an id do
+        windmill rerun --head 3f2a91    the same params, but the job as it stands now
+        windmill rerun -d 3f2a91        start it, print the new id, leave
+
+    That is the same commit with its environment, the same definition and the same params. A revision that is no
+    longer on disk is made available again first. Files that are used in place count as they are now, and so do the
+    values of secrets; how often a failure is tried again is what the job's file says now.
+    """
+    known = session.store.execution(identity)
+    if known is None:
+        raise NotFound(f'no execution has an id that begins with "{identity}"', hint="windmill ps -a lists all")
+    request = new_request(session, "run", job=known["job"], params=known["params"], wait=False, rerun_of=known["id"])
+    if not head and not is_system(known["job"]):
+        request["definition"], request["revision"] = _definition(session, known), known["revision"]
+        _provide(session, known)
+    return start(session, request, detach=detach)
+
+
+def exact_rerun(session: Session, execution: Document) -> tuple[bool, str]:
+    """Return whether the execution can be run again exactly, and what there is to say about it."""
+    if is_system(execution["job"]):
+        return False, "it is run as it is now"
+    try:
+        _definition(session, execution)
+        missing = _missing(session, execution)
+    except WindmillError as error:
+        return False, error.message
+    if missing:
+        return True, "its revision is made available again first"
+    return True, "" if execution["revision"] else "its files are used in place, and count as they are now"
+
+
+def _definition(session: Session, execution: Document) -> Document:
+    """Return what the execution ran with. Raises Refused."""
+    if execution["state"] in (State.QUEUED, State.SKIPPED):
+        raise Refused(f"{execution['id']} was never started: there is nothing to run again", hint=HEAD)
+    definition = session.store.definition(execution["job_digest"])
+    if definition is None:
+        raise Refused(f"the definition that {execution['id']} ran with is not kept", hint=HEAD)
+    return definition
+
+
+def _missing(session: Session, execution: Document) -> str:
+    """Return the key of the revision that has to be made available again, "" where it is on disk.
+
+    Raises NotFound for code that nobody has any more.
+    """
+    from windmill.projects.known import Kind, key_of
+
+    projects, name, revision = session.home.projects, execution["job"].partition("/")[0], execution["revision"]
+    try:
+        projects.locate_at(name, revision)
+    except NotFound as error:
+        project = projects.all().get(name)
+        if revision is None or project is None or project.kind not in (Kind.GIT, Kind.ARCHIVE):
+            raise NotFound(error.message, hint=error.hint or HEAD) from None
+        return key_of(revision)
+    return ""
+
+
+def _provide(session: Session, execution: Document) -> None:
+    """Have the code of then on disk. Raises Refused where that cannot be."""
+    project = execution["job"].partition("/")[0]
+    if key := _missing(session, execution):
+        session.say(f"revision {key} of {project} is not on disk: it is made available again")
+        request = new_request(session, "run", job=f"{project}/{SYNC}", params={"revision": key}, wait=True)
+        if start(session, request, detach=False, aside=True) != Exit.OK:
+            raise Refused(f"revision {key} of {project} cannot be made available again", hint=HEAD)
+    elif execution["revision"] is None:
+        session.say(f"the files of {project} are used in place: what they were then is not known")
