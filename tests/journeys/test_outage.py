@@ -1,18 +1,23 @@
-"""`windmill up` and `windmill run` where the database is away from the beginning, or belongs to another home."""
+"""`windmill up` and `windmill run` where the database is away, belongs to another home, or is not what it was."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
 
+from tests.support.executions import document
 from tests.support.live import Live
 from tests.support.mongo import HOST, MongoServer, free_port
+from tests.support.servers import client
+from tests.support.stores import open_store
 from tests.support.waiting import until
 from windmill.core.documents import Document
-from windmill.core.ports import ExecutionFilter
+from windmill.core.errors import Unavailable
+from windmill.core.model import State
+from windmill.core.ports import Batch, ExecutionFilter
 from windmill.store.mongo import MongoStore
 
 EVERY_SECOND = "entry_point: touch.py\nschedule: {interval: 1s, start_at: 2026-01-01T00:00:00Z}\n"
@@ -108,6 +113,56 @@ def test_two_homes_on_one_database_are_noticed(server: MongoServer, tmp_path: Pa
         second.up()
         until(second.exited)
         assert f"another home uses this database: {first.root} on " in second.messages()
+
+
+def known_jobs(address: str) -> list[str]:
+    """Return the jobs in the store, none where it does not know the catalog."""
+    with suppress(Unavailable), closing(open_store(address, readonly=True)) as store:
+        return [job["id"] for job in store.jobs()] if store.status("catalog") else []
+    return []
+
+
+def beaten_since_the_catalog(address: str) -> bool:
+    """Return whether the recorder has been at work after it had stored the catalog."""
+    with closing(open_store(address, readonly=True)) as store:
+        catalog, scheduler = store.status("catalog"), store.status("scheduler")
+    return catalog is not None and scheduler is not None and scheduler["at"] > catalog["at"]
+
+
+@pytest.mark.parametrize("kind", ["file", "server"])
+def test_a_database_that_was_taken_away_is_told_of_the_jobs_again(
+    server: MongoServer, tmp_path: Path, kind: str
+) -> None:
+    root = tmp_path / "home"
+    address = server.uri("taken") if kind == "server" else str(root / ".windmill" / "windmill.db")
+    with home(root, server.uri("taken")) if kind == "server" else Live(root) as live:
+        live.script("greet.py", "print('hello')\n")
+        live.job("greet", "entry_point: greet.py\n")
+        live.up()
+        until(lambda: known_jobs(address) == ["p/greet"])
+        until(lambda: beaten_since_the_catalog(address))
+        if kind == "server":
+            with client(address) as beside:
+                beside.drop_database("taken")
+        else:
+            for path in (root / ".windmill").glob("windmill.db*"):
+                path.unlink()
+        until(lambda: known_jobs(address) == ["p/greet"])
+
+
+def test_only_what_nobody_answers_for_is_lost(tmp_path: Path) -> None:
+    with Live(tmp_path / "home") as live:
+        live.script("long.py", "import time; time.sleep(600)\n")
+        live.job("long", "entry_point: long.py\nschedule: {interval: 1h, start_at: 2026-01-01T00:00:00Z}\n")
+        live.up()
+        live.cli("run", "long", "--detach")
+        until(lambda: [one["state"] for one in live.executions()] == ["running"])
+        live.kill()
+        with closing(open_store(str(live.root / ".windmill" / "windmill.db"))) as store:
+            store.write(Batch(executions=[document(1, State.RUNNING, job="p/long")]))
+        live.up()
+        until(lambda: [one["state"] for one in live.executions()] == ["lost", "running"])
+        assert live.executions()[0]["reason"] == "lost: no journal knows it"
 
 
 def test_a_database_that_was_left_may_be_taken_over(server: MongoServer, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterable
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -20,16 +21,19 @@ from windmill.app.opening import open_store, try_store
 from windmill.app.reading import catalog_reader, known_projects
 from windmill.core.documents import Document, to_text
 from windmill.core.model import SYNC, Catalog, is_system
+from windmill.core.ports import Store
+from windmill.execution import remains
 from windmill.execution.journal import Reader, Writer
 from windmill.execution.local import LocalExecutor
 from windmill.jobs.watcher import Watcher
 from windmill.projects.poller import Poller
 from windmill.scheduler import clock
-from windmill.scheduler.inbox import Inbox, Loaded, Requested
+from windmill.scheduler.inbox import Forgotten, Inbox, Loaded, Requested, Unanswered
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.lock import HomeLock
 from windmill.scheduler.loop import Ending, Loop
 from windmill.scheduler.perform import Performer
+from windmill.scheduler.recall import Recall
 from windmill.scheduler.recorder import Recorder
 from windmill.scheduler.recovery import OWN_STREAM, recover
 from windmill.scheduler.report import Report
@@ -60,18 +64,20 @@ class Scheduler:
         alone: bool = False,
     ) -> None:
         home.make_state()
+        began = clock.now()
         facts: Document = {
             "pid": os.getpid(),
             "host": socket.gethostname(),
             "home": str(home.root),
-            "started_at": to_text(clock.now()),
+            "started_at": to_text(began),
             "version": __version__,
         }
         opened = partial(open_store, home, dict(facts))
         self.store_away = try_store(opened)  # in words; the recorder goes on trying
         self.inbox = Inbox()
         self.inbox.receive_signals(*STOP_SIGNALS)  # who holds the home is not ended by a reload that comes early
-        self._keep_answers = alone
+        self._alone = alone
+        self._told: dict[str, Document] = {}  # by name, what others left for the store last
         self._lock = HomeLock(home.state / "lock", holder=facts)
         journal, boot_id, now_ms = home.state / "journal", BOOT_ID.read_text().strip(), _now_ms
         self.journal = Reader(journal)
@@ -85,6 +91,15 @@ class Scheduler:
         self._executor.attach()
         recovered = recover(self.journal.newest(OWN_STREAM), self.journal)
         vanished = recovered.without_process(self._executor.running(), clock.now())
+        self._retention = Retention()
+        self._recall = Recall(
+            began=began,
+            known=self._executor.running().union(recovered.open()),
+            journal=self.journal,
+            alive=partial(remains.alive, home.state),
+            forgotten=self._tell_again,
+            lost=lambda executions: self.inbox.put(Unanswered(executions)),
+        )
         self._recorder = Recorder(
             journal=self.journal,
             open_store=opened,
@@ -92,7 +107,7 @@ class Scheduler:
             state=home.state,
             deliver=(lambda _: None) if alone else lambda requests: self.inbox.put(Requested(requests)),
             clock=clock.now,
-            when_idle=Retention().step,
+            when_idle=self._idly,
         )
         reproduce = partial(reproduced, known_projects(home))
         timers = Timers(clock.now())
@@ -146,11 +161,23 @@ class Scheduler:
 
     def tell(self, name: str, status: Document) -> None:
         """Leave a status document for the store."""
+        self._told[name] = status
         self._recorder.put(status={name: status})
+
+    def _tell_again(self) -> None:
+        """Tell a store that forgot what it was told."""
+        self._recorder.put(status=dict(self._told))
+        self.inbox.put(Forgotten())
+
+    def _idly(self, store: Store, now: datetime) -> None:
+        """Do what can wait until the journal is stored; on the recorder's thread."""
+        if not self._alone:  # who runs one job keeps no account of the others
+            self._recall.step(store)
+        self._retention.step(store, now)
 
     def _answers(self, answers: Iterable[Document]) -> None:
         answers = list(answers)
-        if self._keep_answers:
+        if self._alone:
             self.answers |= {answer["id"]: answer["answer"] for answer in answers}
         self._recorder.put(answers=answers)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import secrets
@@ -19,6 +18,7 @@ from windmill.core.ports import ExecutorEvent, ExecutorEventKind, Kind, Plan, Po
 from windmill.execution.journal import SCHEDULER, Reader
 from windmill.execution.ledger import placed
 from windmill.execution.link import Link, connect, launch
+from windmill.execution.remains import home_name
 from windmill.execution.wire import Message, Start, from_plan
 
 _LOG: Final = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ class LocalExecutor:
         self._now_ms = now_ms
         self._boot_id = boot_id
         self._journal_max_size = journal_max_size
-        self._home = hashlib.blake2b(os.fsencode(state_dir.resolve()), digest_size=8).hexdigest()
+        self._home = home_name(state_dir)
         self._epoll = select.epoll()
         self._ready = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)  # events are there without any socket
         self._epoll.register(self._ready, select.EPOLLIN)

@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from types import FrameType
 
 from windmill.core.documents import Document
-from windmill.core.model import Catalog
+from windmill.core.model import Catalog, Execution
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,19 @@ class Signalled:
     number: int
 
 
-Message = Loaded | Requested | Signalled
+@dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The store does not know any more what it was told: another database is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """These executions are open in the store, and nobody answers for them."""
+
+    executions: list[Execution]
+
+
+Message = Loaded | Requested | Signalled | Forgotten | Unanswered
 
 
 class Inbox:

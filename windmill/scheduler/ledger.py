@@ -65,6 +65,10 @@ class Ledger:
         self._defined[job.key] = job.digest
         self._frames.append(Frame(Kind.DEFINITION, NOBODY, 0, 0, to_ms(now), _json(recorded(job, now))))
 
+    def forget_definitions(self) -> None:
+        """Note the definition of every job again when it starts next: what was noted is in no store any more."""
+        self._defined.clear()
+
     def states(self, states: Iterable[JobState], now: datetime, *, mark: bool) -> None:
         """Note states; with `mark`, also that everything up to the marks is contained in them."""
         at = to_ms(now)

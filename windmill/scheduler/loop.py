@@ -21,7 +21,7 @@ from windmill.core.events import Answer, RunRequested
 from windmill.core.model import Job, is_system
 from windmill.core.ports import Executor, ExecutorEventKind, Position
 from windmill.core.reconcile import diff
-from windmill.scheduler.inbox import Inbox, Loaded, Requested, Signalled
+from windmill.scheduler.inbox import Forgotten, Inbox, Loaded, Message, Requested, Signalled, Unanswered
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.report import Report
@@ -104,24 +104,32 @@ class Loop:
             for key in self._table.take_due():
                 self._performer.perform(self._table.due(key, now), now)
         for message in self._inbox.take():
-            match message:
-                case Loaded(catalog):
-                    self._performer.locations = catalog.locations
-                    self._report.removed = catalog.removed
-                    self._define(catalog.jobs, now)
-                    if not self._alone:
-                        self._report.catalog(catalog, now)
-                    early, self._early = self._early, []
-                    self._requested(early, now)
-                case Requested(requests):
-                    self._requested(requests, now)
-                case Signalled(number):
-                    self._signalled(number)
+            self._hear(message, now)
         if not self._draining:
             self._performer.admit(now)
         self._write(now)
         self._executor.flush()
         self._timers.now = self._clock()
+
+    def _hear(self, message: Message, now: datetime) -> None:
+        match message:
+            case Loaded(catalog):
+                self._performer.locations = catalog.locations
+                self._report.removed = catalog.removed
+                self._define(catalog.jobs, now)
+                if not self._alone:
+                    self._report.catalog(catalog, now)
+                early, self._early = self._early, []
+                self._requested(early, now)
+            case Requested(requests):
+                self._requested(requests, now)
+            case Signalled(number):
+                self._signalled(number)
+            case Forgotten():
+                self._ledger.forget_definitions()
+                self._report.everything(now)
+            case Unanswered(executions):
+                self._performer.give_up(executions, now)
 
     def _write(self, now: datetime) -> None:
         if self._ledger.write(now):

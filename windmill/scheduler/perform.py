@@ -108,6 +108,14 @@ class Performer:
         if execution.job in self._table:
             self.perform(self._table.apply(execution.job, Ended(execution), now), now)
 
+    def give_up(self, executions: Iterable[Execution], now: datetime) -> None:
+        """End as lost what is open in the store alone."""
+        for execution in executions:
+            if self.owner_of(execution.id) is None:
+                lost = replace(execution, state=State.LOST, reason="lost: no journal knows it", ended_at=now)
+                self._ledger.record(lost, now)
+                _tell(lost)
+
     def _start(self, execution: Execution, now: datetime) -> None:
         key = execution.job
         try:

@@ -43,6 +43,10 @@ class Recovered:
         elif frame.kind in {Kind.RECORD, Kind.END}:
             _apply(self.states, execution_of(document_in(frame.payload)))
 
+    def open(self) -> frozenset[str]:
+        """Return the executions that are open, or have ended without anybody having decided what follows."""
+        return frozenset(state.open.id for state in self.states.values() if state.open is not None)
+
     def without_process(self, running: frozenset[str], now: datetime) -> list[Execution]:
         """End as lost what is said to run and no runner knows of (a journal was taken away); return these."""
         lost = [

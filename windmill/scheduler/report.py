@@ -49,6 +49,7 @@ class Report:
         self._facts = facts
         self._stale: frozenset[str] = frozenset()
         self._told: frozenset[Problem] = frozenset()
+        self._catalog: Catalog | None = None
         self.removed: Mapping[str, Mapping[str, str]] = {}  # by job: the commit that took its file away
         self.wake = outbox.wake
 
@@ -77,6 +78,7 @@ class Report:
 
     def catalog(self, catalog: Catalog, now: datetime) -> None:
         """Say what was read and what is wrong with it."""
+        self._catalog = catalog
         for key in self._stale ^ catalog.stale:
             if key in self._table:
                 self._outbox.put(jobs=[self._document(self._table[key], stale=key in catalog.stale)])
@@ -94,6 +96,13 @@ class Report:
                 }
             }
         )
+
+    def everything(self, now: datetime) -> None:
+        """Say again what the jobs are and what was read."""
+        for entry in self._table:
+            self.job(entry)
+        if self._catalog is not None:
+            self.catalog(self._catalog, now)
 
     def _tell(self, catalog: Catalog) -> None:
         jobs = sum(not is_system(key) for key in catalog.jobs)
