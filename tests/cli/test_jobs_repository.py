@@ -108,6 +108,16 @@ def test_validation_runs_no_code_of_the_repository(repository: Upstream, tmp_pat
     assert not (tmp_path / "witness").exists()
 
 
+@pytest.mark.parametrize(("codec", "module"), [("idna", "stringprep"), ("bz2", "bz2"), ("quopri", "quopri")])
+def test_a_codec_that_the_code_names_runs_no_code_of_the_repository(
+    repository: Upstream, tmp_path: Path, codec: str, module: str
+) -> None:
+    attack = f"open({str(tmp_path / 'witness')!r}, 'w')\n"
+    repository.write({"main.py": f"# coding: {codec}\n", f"{module}.py": attack})
+    anywhere("validate")
+    assert not (tmp_path / "witness").exists()
+
+
 def test_requirements_that_cannot_be_used_are_a_problem(repository: Upstream) -> None:
     repository.write({"requirements.txt": "-e .\n"})
     assert problems(anywhere("validate", "--json")) == [("requirements.txt", 0, "requirements")]

@@ -5,6 +5,7 @@ Reads {"root": ..., "entries": [{"job", "entry_point", "folder", "imports"}]} fr
 """
 
 import ast
+import importlib.machinery
 import importlib.util
 import json
 import os
@@ -38,20 +39,15 @@ class Examination:
 
     def problems(self) -> "List[Dict[str, Any]]":
         """Return what is certain to fail."""
-        before = list(sys.path)
-        sys.path.insert(0, self.entry["folder"])
         importlib.invalidate_caches()
-        try:
-            module = self.entry["entry_point"].partition("-m")[2].strip()
-            start = self._module(module) if module else os.path.join(self.root, self.entry["entry_point"])
-            waiting = [start] if start else []
-            while waiting and len(self.seen) < MAX_FILES:
-                path = waiting.pop()
-                if path not in self.seen:
-                    self.seen.add(path)
-                    waiting += self._examine(path)
-        finally:
-            sys.path[:] = before
+        module = self.entry["entry_point"].partition("-m")[2].strip()
+        start = self._module(module) if module else os.path.join(self.root, self.entry["entry_point"])
+        waiting = [start] if start else []
+        while waiting and len(self.seen) < MAX_FILES:
+            path = waiting.pop()
+            if path not in self.seen:
+                self.seen.add(path)
+                waiting += self._examine(path)
         return self.found
 
     def _module(self, name: str) -> str:
@@ -127,7 +123,10 @@ class Examination:
         if top in LIBRARY:
             return True
         try:
-            return importlib.util.find_spec(top)
+            # The folder never becomes part of sys.path: what compiling imports, such as the codec that a file names,
+            # would then be the project's own code.
+            own = importlib.machinery.PathFinder.find_spec(top, [self.entry["folder"]])
+            return own or importlib.util.find_spec(top)
         except BaseException:  # whatever a finder raises, it is not certain that the module is missing
             return True
 
