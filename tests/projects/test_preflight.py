@@ -85,11 +85,16 @@ def test_modules_within_packages_are_followed(tree: Tree) -> None:
         "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import no_such_module\n",
         "import sys\nsys.path.insert(0, 'lib')\nimport no_such_module\n",
         "from . import sibling\n",
+        "import site\nsite.addsitedir('lib')\nimport no_such_module\n",
+        "from sys import path\npath.append('lib')\nimport no_such_module\n",
+        "import starter\nstarter.start()\nimport no_such_module\n",
+        "raise SystemExit\nimport no_such_module\n",
+        "import changes_path\nimport no_such_module\n",
     ],
-    ids=["try", "function", "type checking", "path changed", "relative"],
+    ids=["try", "function", "types", "path", "relative", "site", "from sys", "call", "ends", "by another"],
 )
 def test_what_need_not_fail_is_no_problem(tree: Tree, code: str) -> None:
-    tree.write(main=code)
+    tree.write(main=code, starter="def start(): pass\n", changes_path="import sys\nsys.path.append('lib')\n")
     assert tree.check("main.py") == []
 
 
@@ -146,6 +151,28 @@ def test_an_environment_of_the_project_answers_for_its_modules(tree: Tree, tmp_p
     tree.write(main="import only_there\n")
     assert tree.check("main.py", python=str(environment / "bin" / "python")) == []
     assert len(tree.check("main.py")) == 1
+
+
+def test_code_in_the_environment_does_not_run_and_makes_imports_uncertain(tree: Tree, tmp_path: Path) -> None:
+    environment, witness = tmp_path / "env", tmp_path / "ran"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "finder.pth").write_text(f"import os; open({str(witness)!r}, 'w')\n")
+    tree.write(main="import no_such_module\n")
+    assert tree.check("main.py", python=str(environment / "bin" / "python")) == []
+    assert not witness.exists()
+
+
+def test_a_directory_that_the_environment_links_to_is_searched(tree: Tree, tmp_path: Path) -> None:
+    environment, elsewhere = tmp_path / "env", tmp_path / "elsewhere"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    (site,) = environment.glob("lib/python*/site-packages")
+    elsewhere.mkdir()
+    (elsewhere / "linked.py").touch()
+    (site / "link.pth").write_text(f"{elsewhere}\n")
+    tree.write(main="import linked\nimport no_such_module\n")
+    (problem,) = tree.check("main.py", python=str(environment / "bin" / "python"))
+    assert "no_such_module" in problem.message
 
 
 def test_where_nothing_can_be_examined_that_is_told(tree: Tree) -> None:

@@ -1,5 +1,6 @@
 """Looks at entry points without running them. The project's own Python runs this file, whatever its version.
 
+It is started without site-packages, whose .pth files may run code; those directories are looked up here instead.
 Reads {"root": ..., "entries": [{"job", "entry_point", "folder", "imports"}]} from stdin and writes a list of
 {"job", "kind", "file", "line", "column", "what"} to stdout. What is not certain to fail is not reported.
 """
@@ -9,12 +10,17 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import site
 import sys
 import warnings
-from typing import Any, Dict, Iterator, List, Set
+from typing import Any, Dict, Iterator, List, Set, Tuple
 
 MAX_FILES = 500
 MAX_BYTES = 1 << 20
+HARMLESS = {"distutils-precedence.pth", "_virtualenv.pth"}  # .pth files with code that finds no further modules
+# Whoever says one of these decides where modules are found.
+FINDS_MODULES = (b"sys.path", b"import path", b"meta_path", b"path_hooks", b"addsitedir", b"extend_path", b"__path__")
+KNOWN_CALLS = {"warnings", "logging", "os", "locale", "print"}  # which leave the search for modules alone
 LIBRARY = set(getattr(sys, "stdlib_module_names", ())) | set(sys.builtin_module_names)
 
 
@@ -22,10 +28,50 @@ def main() -> None:
     """Examine what stdin names."""
     warnings.simplefilter("ignore")
     wanted = json.load(sys.stdin)
+    places, certain = packages()
+    sys.path += places
     found = []
     for entry in wanted["entries"]:
+        entry["imports"] = entry["imports"] and certain
         found += Examination(wanted["root"], entry).problems()
     json.dump(found, sys.stdout)
+
+
+def packages() -> "Tuple[List[str], bool]":
+    """Return the directories of installed packages, and whether nothing else can find modules there."""
+    home = os.path.dirname(os.path.dirname(sys.executable))
+    shared = not os.path.isfile(os.path.join(home, "pyvenv.cfg"))
+    own = []
+    if not shared:
+        name = "python%d.%d" % sys.version_info[:2]
+        own = [os.path.join(home, folder, name, "site-packages") for folder in ("lib", "lib64")]
+        with open(os.path.join(home, "pyvenv.cfg"), encoding="utf-8", errors="replace") as file:
+            text = file.read(1 << 16).lower().replace(" ", "")
+        shared = "include-system-site-packages=true" in text
+    places = [place for place in own if os.path.isdir(place)]
+    if shared:
+        everybodys = [*site.getsitepackages([sys.base_prefix, sys.base_exec_prefix]), site.getusersitepackages()]
+        places += [place for place in everybodys if os.path.isdir(place)]
+    certain = True
+    for place in list(places):
+        for name in sorted(os.listdir(place)):
+            if name.endswith(".pth"):
+                found, plain = links(place, name)
+                places += found
+                certain = certain and (plain or name in HARMLESS)
+    return places, certain
+
+
+def links(place: str, name: str) -> "Tuple[List[str], bool]":
+    """Return the directories that a .pth file names, and whether it does nothing else."""
+    try:
+        with open(os.path.join(place, name), encoding="utf-8", errors="replace") as file:
+            lines = file.read(1 << 20).splitlines()
+    except OSError:
+        return [], True
+    code = [line for line in lines if line.startswith(("import ", "import\t"))]
+    named = [os.path.join(place, line.strip()) for line in lines if line.strip() and not line.startswith("#")]
+    return [path for path in named if os.path.isdir(path)], not code
 
 
 class Examination:
@@ -48,7 +94,7 @@ class Examination:
             if path not in self.seen:
                 self.seen.add(path)
                 waiting += self._examine(path)
-        return self.found
+        return [fact for fact in self.found if fact["kind"] != "import" or self.entry["imports"]]
 
     def _module(self, name: str) -> str:
         """Return the file that `-m name` runs where it is the project's own, "" where that is not known."""
@@ -85,9 +131,15 @@ class Examination:
             if isinstance(error, ValueError):
                 self._report("syntax", path, None, str(error))
             return []
-        if not self.entry["imports"] or b"sys.path" in source or b"sys.meta_path" in source:
-            return []  # where modules are found is up to the code
-        return [place for statement in tree.body for place in self._imports(path, statement)]
+        if any(word in source for word in FINDS_MODULES):
+            self.entry["imports"] = False  # from here on it is up to the code where modules are found
+            return []
+        found: "List[str]" = []
+        for statement in tree.body:
+            if not leads_on(statement):
+                break
+            found += self._imports(path, statement)
+        return found
 
     def _imports(self, path: str, statement: ast.stmt) -> "Iterator[str]":
         """Yield the project's files that one statement of a module's top level imports."""
@@ -144,6 +196,18 @@ class Examination:
                 "what": what,
             }
         )
+
+
+def leads_on(statement: ast.stmt) -> bool:
+    """Return True when what follows the statement is certain to be reached, with modules found as before."""
+    if isinstance(statement, (ast.Raise, ast.With, ast.For, ast.While, ast.Assert)):
+        return False
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        called = statement.value.func
+        while isinstance(called, ast.Attribute):
+            called = called.value
+        return isinstance(called, ast.Name) and called.id in KNOWN_CALLS
+    return True
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def _examined(
     wanted = {"root": str(root), "entries": [_wanted(root, entry) for entry in entries]}
     try:
         with subprocess.Popen(
-            [python, "-I", str(_EXAMINE)],
+            [python, "-I", "-S", str(_EXAMINE)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -19,6 +19,8 @@ _PASSED: Final = (
     "SSH_AUTH_SOCK",
     "SSL_CERT_FILE",
     "SSL_CERT_DIR",
+    "SSL_CLIENT_CERT",
+    "NETRC",
     "REQUESTS_CA_BUNDLE",
     "WINDMILL_TIMEZONE",
     "XDG_CACHE_HOME",
