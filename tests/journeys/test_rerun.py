@@ -5,11 +5,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from tests.support.git_server import Upstream
 from tests.support.live import Live
+from tests.support.mongo import MongoServer
 from tests.support.scripts import Gate
 from tests.support.waiting import until
 from windmill.core.documents import Document
@@ -120,8 +122,8 @@ def test_a_commit_that_nobody_has_any_more_is_refused_in_words(pulled: Live, ups
 
 def collect(live: Live, ran: Document) -> None:
     """Remove the revision as its collection does."""
-    key = ran["revision"].rpartition(":")[2]
-    tree = live.root / ".windmill" / "revisions" / "r" / key
+    key = ran["revision"].rpartition(":")[2][:40]
+    tree = live.root / ".windmill" / "revisions" / ran["project"] / key
     tree.chmod(0o700)
     for path in tree.rglob("*"):
         path.chmod(0o700)
@@ -148,6 +150,36 @@ def test_a_job_file_at_home_that_was_edited_since_counts_as_it_was(live: Live, c
     assert "used in place" in done.stderr
     assert last(live, "p/job")["job_digest"] == ran["job_digest"]
     assert live.cli("rerun", "--head", ran["id"]).stdout == "now monday\n"
+
+
+def test_what_ran_while_the_store_was_away_counts_as_it_was_although_it_was_edited_since(
+    tmp_path: Path,
+) -> None:
+    with MongoServer(tmp_path / "server") as server, Live(tmp_path / "home", server=server) as live:
+        live.script("main.py", "import sys\nprint(*sys.argv[1:])\n")
+        live.job("job", JOB.format(word="then"))
+        server.freeze()
+        live.cli("run", "job")
+        live.job("job", JOB.format(word="now"))
+        server.thaw()
+        live.up()
+        until(lambda: live.ended("p/job"))
+        assert live.cli("rerun", last(live, "p/job")["id"]).stdout == "then monday\n"
+
+
+def test_an_archive_of_then_runs_until_it_is_collected(live: Live) -> None:
+    for word in ("a", "b"):
+        with ZipFile(live.root / "projects" / "z.zip", "w") as archive:
+            for name, text in state(word).items():
+                archive.writestr(name, text)
+        live.cli("sync", "z")
+        live.cli("run", "z/job")
+    ran, _ = live.ended("z/job")
+    assert live.cli("rerun", ran["id"]).stdout == "a fact-a --a monday\n"
+    collect(live, ran)
+    refused = live.cli("rerun", ran["id"], check=False)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "its archive was replaced" in refused.stderr
 
 
 def test_an_exact_rerun_is_refused_while_the_job_runs(live: Live, gate: Gate) -> None:

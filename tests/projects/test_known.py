@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,3 +146,67 @@ def test_an_unreadable_published_state_counts_as_none(tmp_path: Path) -> None:
     published.path_of(tmp_path, "reports").parent.mkdir(parents=True)
     published.path_of(tmp_path, "reports").write_text('{"applied": 1')
     assert published.read(tmp_path, "reports") == Published(project="reports")
+
+
+# Revisions of the past
+
+
+def lie(home: Path, *, python: str = sys.executable) -> Path:
+    """Put the tree of COMMIT on disk with its description, as a sync does, and return it."""
+    root = home / ".windmill" / "revisions" / "reports" / COMMIT
+    root.mkdir(parents=True)
+    published.describe(home / ".windmill", "reports", replace(LIVE, root=str(root), python=python))
+    return root
+
+
+def test_an_older_revision_is_found_with_its_environment_and_under_the_name_it_had(home: Path) -> None:
+    root = lie(home)
+    place = known(home, reports=ProjectSettings(git="/r")).locate_at("reports", f"v1@sha1:{COMMIT}")
+    assert (place.root, place.python, place.author) == (str(root), sys.executable, "Ann <a@x>")
+    assert place.revision == f"v1@sha1:{COMMIT}"
+
+
+def test_a_revision_without_its_tree_or_its_environment_is_not_on_disk(home: Path) -> None:
+    root = lie(home, python=str(home / "gone" / "python"))
+    projects = known(home, reports=ProjectSettings(git="/r"))
+    with pytest.raises(NotFound, match="is not on disk"):
+        projects.locate_at("reports", LIVE.name)
+    published.describe(home / ".windmill", "reports", replace(LIVE, root=str(root), python=sys.executable))
+    root.rmdir()
+    with pytest.raises(NotFound, match="is not on disk"):
+        projects.locate_at("reports", LIVE.name)
+
+
+@pytest.mark.parametrize("name", ["main@sha1:../../projects/reports", "sha256:", "", f"main@sha1:{COMMIT}/.."])
+def test_a_name_that_leads_elsewhere_names_no_revision(home: Path, name: str) -> None:
+    with pytest.raises(NotFound, match="names no revision"):
+        known(home, reports=ProjectSettings(git="/r")).locate_at("reports", name)
+
+
+def test_a_revision_that_was_asked_for_is_young_again(home: Path) -> None:
+    root = lie(home)
+    os.utime(root, (0, 0))
+    known(home, reports=ProjectSettings(git="/r")).keep("reports", LIVE.name)
+    assert root.stat().st_mtime > 0
+
+
+def test_a_single_file_is_that_of_then_as_long_as_its_content_is(home: Path) -> None:
+    script = home / "projects" / "single.py"
+    script.write_text("print(1)\n")
+    projects = known(home)
+    then = projects.locate("single").revision
+    assert projects.locate_at("single", then) == projects.locate("single")
+    script.write_text("print(22)\n")
+    with pytest.raises(NotFound, match="what it was then is not kept"):
+        projects.locate_at("single", then)
+
+
+def test_a_plain_directory_is_what_it_is_now(home: Path) -> None:
+    (home / "projects" / "plain").mkdir()
+    assert known(home).locate_at("plain", None) == known(home).locate("plain")
+
+
+def test_what_ran_in_place_is_not_found_among_the_revisions_of_now(home: Path) -> None:
+    publish(home, "reports")
+    with pytest.raises(NotFound, match="names no revision of reports"):
+        known(home, reports=ProjectSettings(git="/r")).locate_at("reports", None)
