@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from windmill.app import environments
 from windmill.app.home import Home
 from windmill.app.reading import repository
 from windmill.app.repository import SHOWN, Settled
@@ -29,6 +30,7 @@ from windmill.scheduler.clock import now
 RECENT: Final = 3  # revisions that stay beside those in use
 REMOVED: Final = 1000  # removals that are remembered
 BUILD_TIMEOUT: Final = 1500.0  # seconds
+UNUSED: Final = 86400.0  # seconds after which an environment that nothing names goes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +102,8 @@ class Publisher:
         keep = {*known.revisions, *known.recent}
         for key in self._revisions.collect(keep, now=now(), in_use=self._revisions.in_use()):
             self._say(f"removed the old revision {key[:12]}")
+        for key in environments.prune(self._home.state, older_than=UNUSED):
+            self._say(f"removed the unused environment {key[:12]}")
 
     def _lay(self, tree: Tree) -> Path:
         if tree.lay is None:
@@ -123,8 +127,8 @@ class Publisher:
         uv = find_uv()
         if requirements is None:
             return "", Interpreters(uv, sys.executable, os.environ).find(python)
-        environments = Environments(self._home.state, uv=uv, python_default=sys.executable)
-        key = environments.build(
+        built = Environments(self._home.state, uv=uv, python_default=sys.executable)
+        key = built.build(
             requirements,
             root,
             python=python,
@@ -133,7 +137,7 @@ class Publisher:
             environ=os.environ,
             allow_builds=self._project.settings.source_builds,
         )
-        return key, str(environments.python(key))
+        return key, str(built.python(key))
 
     def _preflight(self, revision: Revision, settled: Settled | None) -> tuple[Problem, ...]:
         """Return what is certain to fail, of all jobs that would run this code, without running any of it."""

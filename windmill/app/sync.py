@@ -69,7 +69,8 @@ class Sync:
         known, applied = self._known, self._known.applied
         fingerprint = combined(tree.content, self._project.settings)
         attempted = known.attempted
-        if applied and attempted and (attempted.fingerprint, attempted.outcome) == (fingerprint, Outcome.PUBLISHED):
+        done = attempted and (attempted.fingerprint, attempted.outcome) == (fingerprint, Outcome.PUBLISHED)
+        if applied and done and applied.on_disk:
             self._say(f"up to date: {applied.name or 'requirements unchanged'}")
             self._publisher.collect(known)
             return 0
@@ -100,6 +101,7 @@ class Sync:
     def _keep(self, known: Published, attempt: Attempt, hint: str = "") -> int:
         """Remember that this state of the source is not published; what is live stays."""
         published.write(self._home.state, replace(known, attempted=attempt))
+        self._publisher.collect(known)
         for problem in attempt.problems:
             self._say(str(problem))
         live = known.applied.name if known.applied else "nothing"

@@ -32,6 +32,7 @@ VERBS: Final = {
     "doctor": "doctor:doctor",
     "projects": "projects:projects",
     "sync": "projects:sync",
+    "env": "env:env",
     "purge": "purge:purge",
     "export": "export:export",
     "restore": "restore:restore",
@@ -43,7 +44,7 @@ GROUPS: Final = {
     "Run": ["run", "rerun", "stop", "pause", "resume"],
     "See": ["ps", "logs", "jobs", "next", "show"],
     "Check": ["validate", "problems", "plan", "schedule", "schema", "doctor"],
-    "Projects": ["projects", "sync"],
+    "Projects": ["projects", "sync", "env"],
     "Keep": ["purge", "export", "restore"],
     "Shell": ["completion", "version"],
 }

@@ -123,6 +123,15 @@ class Environments:
         found = [self._described(key) for key in self._keys()]
         return sorted((one for one in found if one), key=lambda one: one.used_at, reverse=True)
 
+    def in_use(self) -> set[str]:
+        """Return the keys of the environments whose Python a living process was started with."""
+        pattern = re.compile(re.escape(os.fsencode(self._directory.absolute())) + rb"/([0-9a-f]{40})/")
+        found: set[str] = set()
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                found |= {key.decode() for key in pattern.findall((process / "cmdline").read_bytes())}
+        return found
+
     def prune(self, keep: set[str], *, older_than: float) -> list[str]:
         """Remove environments that are not in `keep` and were not asked for in `older_than` seconds; return them.
 

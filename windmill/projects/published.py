@@ -42,6 +42,11 @@ class Revision:
     committed_at: str = ""
     published_at: str = ""
 
+    @property
+    def on_disk(self) -> bool:
+        """True while both its code and what runs it are there."""
+        return Path(self.root).is_dir() and Path(self.python).exists()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
