@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-from windmill.core.errors import Refused
+from windmill.core.errors import Refused, Unavailable
 from windmill.projects.installer import Ended, run
 from windmill.projects.requirements import Requirements
 from windmill.projects.staging import installation
+
+FINAL: Final = ("hash mismatch",)  # asking an index would not help
+_UNREACHABLE: Final = re.compile(
+    r"error sending request|failed to fetch|dns error|connection (refused|reset)|timed? ?out|status server error",
+    re.I,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,14 +39,20 @@ class Build:
     def install(
         self, requirements: Requirements, directory: Path, *, cwd: Path, offline_first: bool, allow_builds: bool
     ) -> None:
-        """Install the requirements staged in `cwd` into the environment at `directory`. Raises Refused."""
+        """Install the requirements staged in `cwd` into the environment at `directory`.
+
+        Raises Refused, and Unavailable where only an index that did not answer is to blame.
+        """
         python = str(directory.absolute() / "bin" / "python")
         argv = installation(requirements, cwd, python, allow_builds=allow_builds)
+        if self.env.get("UV_NO_INDEX"):
+            argv.append("--no-index")  # uv knows this one from its arguments only
         env = {"UV_PROJECT_ENVIRONMENT": str(directory.absolute())}
         if offline_first or self.env.get("UV_OFFLINE"):
             lines: list[str] = []
             ended = self._uv([*argv, "--offline"], cwd, lines.append, env)
-            if ended.code == 0 or self.env.get("UV_OFFLINE"):
+            wrong = any(word in line.lower() for line in ended.tail for word in FINAL)
+            if ended.code == 0 or wrong or self.env.get("UV_OFFLINE"):
                 for line in lines:
                     self.say(line)
                 return self._check(ended, "could not be built offline")
@@ -63,6 +77,8 @@ class Build:
             return
         why = "its time was up" if ended.code is None else f"uv ended with {ended.code}"
         said = "".join(f"\n    {line}" for line in ended.tail)
+        if _UNREACHABLE.search("\n".join(ended.tail)):
+            raise Unavailable(f"the environment {what}: {why}{said}", hint="it is tried again by itself")
         raise Refused(f"the environment {what}: {why}{said}", hint=_hint(ended))
 
 
