@@ -14,7 +14,7 @@ from tests.support.scripts import GATED, Gate
 # With this every home of the journeys keeps everything in MongoDB.
 IN_MONGODB = os.environ.get("WINDMILL_TEST_STORE") == "mongo"
 collect_ignore = (
-    ["test_mongo.py", "test_moving.py", "test_outage.py"] if IN_MONGODB else []
+    ["test_full_journal.py", "test_mongo.py", "test_moving.py", "test_outage.py"] if IN_MONGODB else []
 )  # they choose for themselves
 
 
