@@ -19,8 +19,8 @@ from windmill.core.errors import NotFound, Refused, Unavailable
 from windmill.core.ports import COLLECTIONS, Batch, Store
 from windmill.store.export import export
 from windmill.store.restore import LARGEST, restore
-from windmill.store.version import VERSION
 from windmill.store.sqlite import SqliteStore
+from windmill.store.version import VERSION
 
 FILES = {f"{name}.{kind}" for name in (*COLLECTIONS, "meta") for kind in ("bson", "metadata.json")}
 
