@@ -72,11 +72,12 @@ def test_fifty_kills_of_the_scheduler_start_nothing_twice_and_lose_nothing(tmp_p
         settle(live)
         started, ended = witnessed(live, "start"), witnessed(live, "end")
         known = {one["id"]: one for one in live.executions() if one["started_at"]}
+        stored = {identity: live.output(identity) for identity in started}
         missing = [
             (identity, number)
-            for identity in started
+            for identity, output in stored.items()
             for number in range(LINES)
-            if f"{identity} line {number}\n".encode() not in live.output(identity)
+            if f"{identity} line {number}\n".encode() not in output
         ]
     twice = sum(started.values()) - len(started)
     print(f"kills {kills}, executions {len(started)}, twice {twice}, missing lines {len(missing)}")
