@@ -1,5 +1,7 @@
 """`python -m tests.benchmarks core`: every budget that a real `windmill up` on a temporary home can be held to.
 
+`python -m tests.benchmarks pages`: what the pages of the dashboard ask of an embedded store of 1,000,000 executions.
+
 Values are compared with the budgets of the design and, as a ratio, with what the machine does without WindMill in
 the same minute. Nothing is asserted on time; the exit status is 1 when something is functionally wrong.
 """
@@ -14,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 
-from tests.benchmarks import commands, files, outputs, starts
+from tests.benchmarks import commands, files, outputs, pages, starts
 from tests.benchmarks.machine import facts
 from tests.benchmarks.table import Row, lines, totals
 
@@ -37,6 +39,14 @@ def core(*, seconds: int, quick: bool) -> Mapping[str, Measure]:
     }
 
 
+def suites(*, seconds: int, quick: bool) -> Mapping[str, Mapping[str, Measure]]:
+    """Return the measures of every suite."""
+    return {
+        "core": core(seconds=seconds, quick=quick),
+        "pages": {"pages": partial(pages.pages, 3_000 if quick else 1_000_000, 3 if quick else 40)},
+    }
+
+
 def measured(names: Iterable[str], measures: Mapping[str, Measure]) -> Iterator[Row]:
     """Run the measures; one that fails is a row that says so, and the others go on."""
     for name in names:
@@ -50,12 +60,13 @@ def measured(names: Iterable[str], measures: Mapping[str, Measure]) -> Iterator[
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("suite", choices=["core"])
+    parser.add_argument("suite", choices=["core", "pages"])
     parser.add_argument("--only", action="append", metavar="NAME", help="one of the measures; may be repeated")
     parser.add_argument("--quick", action="store_true", help="see that everything works; the values mean little")
     parser.add_argument("--seconds", type=int, help="how long starts are watched (20)")
     options = parser.parse_args(arguments)
-    measures = core(seconds=options.seconds or (3 if options.quick else 20), quick=options.quick)
+    seconds = options.seconds or (3 if options.quick else 20)
+    measures = suites(seconds=seconds, quick=options.quick)[options.suite]
     if unknown := set(options.only or ()) - measures.keys():
         parser.error(f"no measure {', '.join(sorted(unknown))}; there are {', '.join(measures)}")
     print(*facts(Path(gettempdir())), sep="\n")

@@ -14,6 +14,11 @@ def test_a_quick_run_measures_a_real_home_and_finds_nothing_wrong(capsys: pytest
     assert (status, capsys.readouterr().out.count("WRONG")) == (0, 0)
 
 
+def test_pages_are_measured_on_a_store_of_any_size(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["pages", "--quick"])
+    assert (status, capsys.readouterr().out.count("WRONG")) == (0, 0)
+
+
 def test_a_measure_that_nobody_knows_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["core", "--only", "nonsense"])

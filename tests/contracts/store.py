@@ -23,7 +23,17 @@ from tests.support.executions import START, document, identity
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import Refused
 from windmill.core.model import TERMINAL, State
-from windmill.core.ports import COLLECTIONS, DEFINITIONS_KEPT, Batch, Drop, ExecutionFilter, OutputBlock, Page, Store
+from windmill.core.ports import (
+    COLLECTIONS,
+    DEFINITIONS_KEPT,
+    LOOKED_INTO,
+    Batch,
+    Drop,
+    ExecutionFilter,
+    OutputBlock,
+    Page,
+    Store,
+)
 
 DERIVED = {"project", "name", "day", "duration_ms"}
 
@@ -195,6 +205,8 @@ MANY = [
         job=f"{project}/j{number % 3}",
         trigger=trigger,
         queued_at=START + timedelta(seconds=number // 4),  # several share an instant
+        seconds=number % 10 / 4,
+        revision=[None, "main@sha1:abc1", "main@sha1:abc2", "sha256:abc9", "a.b:c(1)"][number % 5],
     )
     for number, (state, project, trigger) in enumerate(
         random.Random(7).choices(
@@ -221,11 +233,55 @@ FILTERS = [
     ExecutionFilter(since=START + timedelta(seconds=5), until=START + timedelta(seconds=20)),
     ExecutionFilter(job="p/j0", since=START + timedelta(seconds=5), until=START + timedelta(seconds=20)),
     ExecutionFilter(states=frozenset({State.LOST}), project="q", since=START + timedelta(seconds=3)),
+    ExecutionFilter(jobs=frozenset()),
+    ExecutionFilter(jobs=frozenset({"p/j0", "q/j2", "p/none"})),
+    ExecutionFilter(jobs=frozenset({"p/j0", "q/j2"}), job="q/j2"),
+    ExecutionFilter(jobs=frozenset({"p/j0"}), job="q/j2"),
+    ExecutionFilter(jobs=frozenset({"p/j0", "q/j2"}), project="q", triggers=frozenset({"manual", "retry"})),
+    ExecutionFilter(jobs=frozenset({"q/j1", *(f"p/{number}" for number in range(300))})),
+    ExecutionFilter(jobs=frozenset({"q/j1", *(f"p/{number}" for number in range(300))}), states=TERMINAL),
+    ExecutionFilter(text="/J1"),
+    ExecutionFilter(text="q", jobs=frozenset({"p/j0", "q/j2"})),
+    ExecutionFilter(text="nowhere"),
+    ExecutionFilter(text="%"),
+    ExecutionFilter(text="j2", project="q", states=frozenset({State.FAILED, State.SKIPPED})),
+    ExecutionFilter(text=identity(7)[:5]),
+    ExecutionFilter(text=identity(7).upper()),
+    ExecutionFilter(text=identity(7)[:3]),
+    ExecutionFilter(text=identity(7), project="none"),
+    ExecutionFilter(text=identity(7), since=START + timedelta(days=1)),
+    ExecutionFilter(revision="abc"),
+    ExecutionFilter(revision="abc1", project="p"),
+    ExecutionFilter(revision="main@sha1:abc2", job="p/j1"),
+    ExecutionFilter(revision="main"),
+    ExecutionFilter(revision="c(1"),
+    ExecutionFilter(revision=".", states=frozenset({State.FAILED})),
+    ExecutionFilter(longer_than=timedelta(seconds=2)),
+    ExecutionFilter(longer_than=timedelta(0), states=frozenset({State.FAILED, State.RUNNING})),
+    ExecutionFilter(longer_than=timedelta(seconds=1), text="j", revision="abc", triggers=frozenset({"manual"})),
+    ExecutionFilter(longer_than=timedelta(seconds=1.1), until=START + timedelta(seconds=20)),
 ]
+
+
+def _took(one: Document) -> timedelta | None:
+    if not one["started_at"] or not one["ended_at"]:
+        return None
+    return datetime.fromisoformat(one["ended_at"]) - datetime.fromisoformat(one["started_at"])
 
 
 def _matches(one: Document, wanted: ExecutionFilter) -> bool:
     since, until = to_text(wanted.since), to_text(wanted.until)
+    text, took, revision = wanted.text.lower(), _took(one), one["revision"] or ""
+    return (
+        (wanted.jobs is None or one["job"] in wanted.jobs)
+        and (text in one["job"] or (len(text) >= 4 and one["id"].startswith(text)))
+        and (not wanted.revision or revision == wanted.revision or f":{wanted.revision}" in revision)
+        and (wanted.longer_than is None or (took is not None and took >= wanted.longer_than))
+        and _is_of(one, wanted, since, until)
+    )
+
+
+def _is_of(one: Document, wanted: ExecutionFilter, since: str | None, until: str | None) -> bool:
     return (
         (not wanted.job or one["job"] == wanted.job)
         and (not wanted.project or one["job"].startswith(wanted.project + "/"))
@@ -243,6 +299,40 @@ def test_pages_hold_exactly_what_matches_newest_first(stores: Stores, wanted: Ex
     store.write(Batch(executions=MANY))
     newest_first = sorted(MANY, key=lambda one: (one["queued_at"], one["id"]), reverse=True)
     assert listed(store, wanted, limit) == [one["id"] for one in newest_first if _matches(one, wanted)]
+
+
+def test_the_text_of_an_output_is_found_wherever_its_blocks_end_but_in_one_stream(stores: Stores) -> None:
+    store = stores()
+    store.write(
+        Batch(
+            executions=[document(number, State.RUNNING if number == 3 else State.SUCCEEDED) for number in range(6)],
+            output=[
+                block(identity(1), 1, b"ein Br"),
+                block(identity(1), 2, b"other", stream=2),
+                block(identity(1), 3, "öt".encode()[:2]),
+                block(identity(1), 4, "öt".encode()[2:]),
+                block(identity(2), 1, b"Br"),
+                block(identity(2), 2, "öt".encode(), stream=2),
+                block(identity(3), 1, "Das Bröt!".encode()),
+            ],
+        )
+    )
+    assert listed(store, ExecutionFilter(contains="Bröt")) == [identity(3), identity(1)]
+    assert listed(store, ExecutionFilter(contains="Bröt"), 1) == [identity(3), identity(1)]
+    assert listed(store, ExecutionFilter(contains="Bröt", states=TERMINAL)) == [identity(1)]
+    assert listed(store, ExecutionFilter(contains="bröt\udcff")) == []
+
+
+def test_a_page_says_how_far_it_looked_into_output_and_the_next_goes_on_from_there(stores: Stores) -> None:
+    store = stores()
+    number = LOOKED_INTO + 5
+    store.write(
+        Batch(executions=[document(one, State.SKIPPED if one > 1 else State.FAILED) for one in range(number)])
+    )
+    store.write(Batch(output=[block(identity(0), 1, b"needle"), block(identity(1), 1, b"hay")]))
+    first, last = pages(store, ExecutionFilter(contains="needle"), 10)
+    assert (first.items, first.looked_until) == ([], to_text(START + timedelta(seconds=5)))
+    assert ([one["id"] for one in last.items], last.looked_until) == ([identity(0)], None)
 
 
 def test_a_page_that_ends_the_list_has_no_cursor(stores: Stores) -> None:
@@ -281,8 +371,112 @@ def test_the_latest_execution_of_each_job_is_the_newest_that_was_not_skipped(sto
     assert {job: found["id"] for job, found in store.latest_executions().items()} == newest
 
 
+def _brief(one: Document) -> Document:
+    took = _took(one)
+    took_ms = None if took is None else took // timedelta(milliseconds=1)
+    return {"id": one["id"], "state": one["state"], "queued_at": one["queued_at"], "duration_ms": took_ms}
+
+
+def _that_ran(job: str) -> list[Document]:
+    """Return the executions of the job that were not skipped, newest first."""
+    found = [one for one in MANY if one["job"] == job and one["state"] != "skipped"]
+    return sorted(found, key=_place, reverse=True)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 50])
+def test_the_recent_executions_of_some_jobs_are_the_newest_that_were_not_skipped(stores: Stores, limit: int) -> None:
+    store = stores()
+    store.write(Batch(executions=[*MANY, document(999, State.SKIPPED, job="only/skipped")]))
+    found = store.recent(["p/j1", "q/j0", "p/none", "only/skipped"], limit=limit)
+    assert found == {job: [_brief(one) for one in _that_ran(job)][:limit] for job in ("p/j1", "q/j0")}
+
+
+def test_nobodys_recent_executions_are_nothing(stores: Stores) -> None:
+    assert stores().recent([]) == {}
+
+
+def test_the_neighbours_of_an_execution_are_the_nearest_of_its_job_that_were_not_skipped(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=MANY))
+    for one in MANY:
+        ran = _that_ran(one["job"])
+        before = next((_brief(other) for other in ran if _place(other) < _place(one)), None)
+        after = next((_brief(other) for other in reversed(ran) if _place(other) > _place(one)), None)
+        assert store.neighbours(one) == (before, after)
+
+
 def _place(one: Document) -> tuple[str, str]:
     return one["queued_at"], one["id"]
+
+
+# Counts
+
+
+def counted(
+    executions: list[Document],
+    *,
+    job: str = "",
+    project: str = "",
+    since: int | None = None,
+    until: int | None = None,
+) -> list[Document]:
+    """Return what a tally of these executions is, told in the plainest way; bounds are minutes after START."""
+    begin, end = (to_text(None if minute is None else START + timedelta(minutes=minute)) for minute in (since, until))
+    found: dict[tuple[str, str], list[int]] = {}
+    for one in executions:
+        scope = one["job"].startswith(job or (project and project + "/")) and (not job or one["job"] == job)
+        if one["state"] in TERMINAL and scope and (begin or "") <= one["queued_at"] < (end or "9"):
+            took = _brief(one)["duration_ms"] or 0
+            found.setdefault((one["queued_at"][:10], one["state"]), []).append(took)
+    return [
+        {"day": day, "state": state, "count": len(took), "duration_ms": sum(took)}
+        for (day, state), took in sorted(found.items())
+    ]
+
+
+def tally(
+    store: Store, *, job: str = "", project: str = "", since: int | None = None, until: int | None = None
+) -> list[Document]:
+    begin, end = (None if minute is None else START + timedelta(minutes=minute) for minute in (since, until))
+    return store.tally(job=job, project=project, since=begin, until=end)
+
+
+SCOPES: list[dict[str, str]] = [{}, {"project": "p"}, {"project": "q"}, {"job": "p/a"}, {"job": "p/none"}]
+_ENDS = st.tuples(st.sampled_from(State), st.integers(0, 6000), st.sampled_from(["p/a", "p/b", "q/a", "pp/a"]))
+_BOUND = st.none() | st.sampled_from([0, 1440, 2880, 4320]) | st.integers(0, 6000)
+
+
+@given(ends=st.lists(_ENDS, max_size=25), since=_BOUND, until=_BOUND)
+@settings(max_examples=60, deadline=None)
+def test_a_tally_counts_what_ended_in_the_window_by_day_and_state(
+    fresh: Fresh, ends: list[tuple[State, int, str]], since: int | None, until: int | None
+) -> None:
+    executions = [
+        document(number, state, job=job, queued_at=START + timedelta(minutes=minute), seconds=number)
+        for number, (state, minute, job) in enumerate(ends)
+    ]
+    with fresh() as store:
+        store.write(Batch(executions=executions))
+        for scope in SCOPES:
+            found = tally(store, **scope, since=since, until=until)
+            assert found == counted(executions, **scope, since=since, until=until), scope
+
+
+def test_a_day_of_a_tally_is_one_of_utc_and_begins_with_its_very_first_instant(stores: Stores) -> None:
+    store, midnight = stores(), START + timedelta(days=1)
+    instants = [midnight - timedelta(milliseconds=1), midnight, midnight + timedelta(hours=23, minutes=59)]
+    store.write(Batch(executions=[document(number, queued_at=at) for number, at in enumerate(instants)]))
+    assert [(one["day"], one["count"]) for one in store.tally()] == [("2026-01-01", 1), ("2026-01-02", 2)]
+    assert [one["count"] for one in store.tally(since=midnight, until=instants[2])] == [1]
+
+
+def test_what_is_deleted_is_counted_no_more(stores: Stores) -> None:
+    store = stores()
+    executions = [document(number, state, seconds=number) for number, state in enumerate([*State, *State])]
+    store.write(Batch(executions=executions))
+    gone = [one["id"] for one in executions if one["state"] == "failed"] + [executions[2]["id"]]
+    store.delete(gone)
+    assert store.tally() == counted([one for one in executions if one["id"] not in gone])
 
 
 # Output
@@ -404,6 +598,26 @@ def test_an_answered_request_stays_answered(stores: Stores) -> None:
     store.add_request(request("a"))
     assert store.request("a") == {**request("a"), **answer("a")}
     assert store.pending_requests() == []
+
+
+def test_requests_are_listed_newest_first_with_their_answers(stores: Stores) -> None:
+    store = stores()
+    for name, at in (("b b", 2), ("d", 2), ("a", 3), ("c", 1)):
+        store.add_request(request(name, at=at))
+    store.write(Batch(answers=[answer("d"), answer("c", "refused")]))
+    every = [
+        request("a", at=3), {**request("d", at=2), **answer("d")}, request("b b", at=2),
+        {**request("c", at=1), **answer("c", "refused")},
+    ]  # fmt: skip
+    assert store.requests() == Page(items=every)
+    found: list[Document] = []
+    cursor = None
+    for number in (1, 1, 1, 1):
+        page = store.requests(limit=number, cursor=cursor)
+        found, cursor = [*found, *page.items], page.next
+    assert (found, cursor) == (every, None)
+    with pytest.raises(Refused, match="cursor"):
+        store.requests(cursor="%%%")
 
 
 def test_an_answer_to_an_unknown_request_is_ignored(stores: Stores) -> None:
@@ -564,6 +778,9 @@ def everything(store: Store) -> dict[str, object]:
         "pending": store.pending_requests(),
         "open": store.open_executions(),
         "latest": store.latest_executions(),
+        "tally": store.tally(),
+        "recent": store.recent(sorted({one["job"] for one in executions})),
+        "audit": store.requests(),
     }
 
 

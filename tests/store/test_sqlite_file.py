@@ -80,7 +80,7 @@ def test_a_damaged_file_is_said_in_words(path: Path, writer: SqliteStore) -> Non
     writer.close()
     content = path.read_bytes()
     path.write_bytes(content[:4096] + b"\xa5" * (len(content) - 4096))
-    with closing(SqliteStore(path)) as store, pytest.raises(Unavailable, match="damaged"):
+    with pytest.raises(Unavailable, match="damaged"), closing(SqliteStore(path)) as store:
         store.write(Batch(executions=[document(2)]))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha1
 from itertools import islice
 
-from tests.support.executions import document, identity
+from tests.support.executions import START, document, identity
 from windmill.core.documents import Document
 from windmill.core.model import State
 from windmill.core.ports import Batch, OutputBlock, Store
@@ -13,24 +15,38 @@ from windmill.core.ports import Batch, OutputBlock, Store
 OPEN = 20
 JOBS = 200
 _PER_BATCH = 2000
+_PER_COMMIT = 5000
 
 
-def executions(number: int) -> Iterator[Document]:
-    """Yield `number` executions of 200 jobs in 10 projects, one a second.
+def executions(number: int, *, apart: int = 1) -> Iterator[Document]:
+    """Yield `number` executions of 200 jobs in 10 projects, queued so many seconds `apart`.
 
     One in 1000 failed and one in 5000 was lost, one in 20 was skipped, one in 4000 was started by hand, four
-    belong to a job of their own, and the last 20 are running.
+    belong to a job of their own, and the last 20 are running. They take up to 10 seconds, one in 3000 an hour.
     """
     rare = max(1, number // 4)
     for index in range(number):
         job = "rare/job" if index % rare == 3 else f"p{index % 10}/j{index % JOBS}"
         trigger = "manual" if index % 4000 == 5 else "schedule"
-        yield document(index, State.RUNNING if index >= number - OPEN else _ended(index), job=job, trigger=trigger)
+        yield document(
+            index,
+            State.RUNNING if index >= number - OPEN else _ended(index),
+            seconds=3600 if index % 3000 == 17 else index % 97 / 10,
+            job=job,
+            trigger=trigger,
+            queued_at=START + timedelta(seconds=index * apart),
+            revision=f"main@sha1:{commit(index)}",
+        )
 
 
-def load(store: Store, number: int) -> None:
+def commit(index: int) -> str:
+    """Return the commit that execution `index` ran."""
+    return sha1(b"%d" % (index // _PER_COMMIT)).hexdigest()
+
+
+def load(store: Store, number: int, *, apart: int = 1) -> None:
     """Write so many executions, output of one of them, and requests of which one is pending."""
-    waiting = executions(number)
+    waiting = executions(number, apart=apart)
     while batch := list(islice(waiting, _PER_BATCH)):
         store.write(Batch(executions=batch))
     blocks = [OutputBlock(identity(0), first, first, 1, 0, b"x" * 1000) for first in range(1, number // 20)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Final, NamedTuple, Protocol
 
@@ -147,17 +147,28 @@ class ExecutionFilter:
     triggers: frozenset[str] = frozenset()
     since: datetime | None = None  # queued_at >= since
     until: datetime | None = None  # queued_at < until
+    jobs: frozenset[str] | None = None  # one of these project/name; None does not restrict, none of them is nothing
+    text: str = ""  # a part of project/name in any case, or the first four or more digits of an id
+    revision: str = ""  # as recorded, or the beginning of its commit or hash
+    longer_than: timedelta | None = None  # duration_ms at least this
+    contains: str = ""  # in the output, in one stream; see LOOKED_INTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """One page of executions, newest `queued_at` first; `next` is the cursor of the following page, or None."""
+    """One page, newest first; `next` is the cursor of the following page, or None.
+
+    A page may hold less than was asked for, and even nothing, though there is more: `looked_until` is then the
+    instant down to which everything was looked through, and `next` goes on from there.
+    """
 
     items: list[Document]
     next: str | None = None
+    looked_until: str | None = None
 
 
 COLLECTIONS: Final = ("executions", "output", "jobs", "status", "requests", "definitions")
+LOOKED_INTO: Final = 1000  # executions whose output one page looks into, 4 MiB of each and 32 MiB in all at most
 DEFINITIONS_KEPT: Final = 1000  # of each job; a longer past of edits is not worth its space
 
 
@@ -188,6 +199,23 @@ class Store(Protocol):
 
     def executions(self, wanted: ExecutionFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return a page of matching executions, newest first by (queued_at, id), from `cursor` on."""
+
+    def recent(self, jobs: Sequence[str], *, limit: int = 20) -> dict[str, list[Document]]:
+        """Return {id, state, queued_at, duration_ms} of the last executions of each job that were not skipped.
+
+        Newest first, by job key; a job that has none is not there. An index alone answers it.
+        """
+
+    def neighbours(self, execution: Document) -> tuple[Document | None, Document | None]:
+        """Return the executions of its job before and after this one that were not skipped, as `recent` does."""
+
+    def tally(
+        self, *, job: str = "", project: str = "", since: datetime | None = None, until: datetime | None = None
+    ) -> list[Document]:
+        """Return {day, state, count, duration_ms} of ended executions, by UTC day of `queued_at` and by state.
+
+        `duration_ms` is the sum. Of one job, one project or everything; since <= queued_at < until.
+        """
 
     def open_executions(self) -> list[Document]:
         """Return all queued and running executions, oldest first."""
@@ -221,6 +249,9 @@ class Store(Protocol):
 
     def pending_requests(self, *, limit: int = 100) -> list[Document]:
         """Return pending requests, oldest first. Cheap when there are none."""
+
+    def requests(self, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """Return a page of requests in every state, newest first by (at, id), from `cursor` on."""
 
     def expired(
         self,

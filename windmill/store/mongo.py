@@ -10,13 +10,25 @@ from typing import Final
 from windmill.core.documents import Document
 from windmill.core.errors import Refused
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
+from windmill.store.containing import containing
 from windmill.store.documents import encode, returned, stored_request
 from windmill.store.dumps import block_of, undumped, with_key, without_key
-from windmill.store.listing import cursor_after
+from windmill.store.listing import IDS, instant_of, newest_first, page, place_after, resolve
 from windmill.store.mongo_errors import answering
 from windmill.store.mongo_expiry import find_expired
-from windmill.store.mongo_listing import NEWEST_FIRST, OLDEST_FIRST, RAN, Order, of_ids, one_of, stretches
+from windmill.store.mongo_listing import (
+    NEWEST_FIRST,
+    OLDEST_FIRST,
+    RAN,
+    Order,
+    beside,
+    find_horizon,
+    of_ids,
+    one_of,
+    stretches,
+)
 from windmill.store.mongo_schema import RAW, Connection
+from windmill.store.mongo_tally import tally
 from windmill.store.mongo_writes import (
     OPEN,
     answer,
@@ -77,12 +89,40 @@ class MongoStore:
 
     def executions(self, wanted: ExecutionFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return a page of matching executions, newest first. Raises Refused for a cursor that is none of ours."""
+        if wanted.contains:
+            return containing(self, wanted, limit=limit, cursor=cursor)
+        search = resolve(wanted, cursor, self._job_names)
+        with self._answering():
+            horizon = find_horizon(self._database["executions"], search)
+        search = search.down_to(horizon)
         found: list[Document] = []
-        for stretch in stretches(wanted, cursor):
+        for stretch in stretches(search):
             if len(found) <= limit:
                 found += self._find("executions", stretch, NEWEST_FIRST, limit=limit + 1 - len(found))
-        items = found[:limit]
-        return Page(items=items, next=cursor_after(items[-1]) if items and len(found) > limit else None)
+        if search.ids:
+            named = self._find("executions", {"_id": of_ids(search.ids)}, [("_id", 1)], limit=IDS)
+            found = newest_first([*found, *search.matching(named)])
+        return page(found, limit, horizon)
+
+    def recent(self, jobs: Sequence[str], *, limit: int = 20) -> dict[str, list[Document]]:
+        """Return {id, state, queued_at, duration_ms} of the last executions of each job; one seek for each job."""
+        found = {job: self._brief({"job": job, "state": one_of(RAN)}, NEWEST_FIRST, limit=limit) for job in jobs}
+        return {job: executions for job, executions in found.items() if executions}
+
+    def neighbours(self, execution: Document) -> tuple[Document | None, Document | None]:
+        """Return the executions of its job before and after this one that were not skipped, as `recent` does."""
+        before, after = (
+            next((one for wanted in nearest for one in self._brief(wanted, order, limit=1)), None)
+            for order, nearest in beside(execution)
+        )
+        return before, after
+
+    def tally(
+        self, *, job: str = "", project: str = "", since: datetime | None = None, until: datetime | None = None
+    ) -> list[Document]:
+        """Return {day, state, count, duration_ms} of ended executions; reads the index's entries of the window."""
+        with self._answering():
+            return tally(self._database["executions"], job=job, project=project, since=since, until=until)
 
     def open_executions(self) -> list[Document]:
         """Return all queued and running executions, oldest first."""
@@ -90,9 +130,8 @@ class MongoStore:
 
     def latest_executions(self) -> dict[str, Document]:
         """Return the newest execution of each job that was not skipped, by job key; one seek for each job."""
-        with self._answering():
-            jobs = self._database["executions"].distinct("job")
-        found = (self._find("executions", {"job": job, "state": one_of(RAN)}, NEWEST_FIRST, limit=1) for job in jobs)
+        ran = ({"job": job, "state": one_of(RAN)} for job in self._job_names())
+        found = (self._find("executions", wanted, NEWEST_FIRST, limit=1) for wanted in ran)
         return {document["job"]: document for newest in found for document in newest}
 
     def output(self, execution: str, *, after: int = 0, limit: int = 4 << 20) -> list[OutputBlock]:
@@ -151,6 +190,18 @@ class MongoStore:
         found = self._find("requests", {"_id": identity}, [("_id", 1)], limit=1)
         return found[0] if found else None
 
+    def requests(self, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """Return a page of requests, newest first. Raises Refused for a cursor that is none of ours."""
+        wanted: list[Document] = [{}]
+        if cursor is not None:
+            milliseconds, identity = place_after(cursor)
+            at = instant_of(milliseconds)
+            wanted = [{"at": at, "_id": {"$lt": identity}}, {"at": {"$lt": at}}]
+        found: list[Document] = []
+        for one in wanted:
+            found += self._find("requests", one, [("at", -1), ("_id", -1)], limit=limit + 1)
+        return page(found, limit, order="at")
+
     def pending_requests(self, *, limit: int = 100) -> list[Document]:
         """Return pending requests, oldest first. One look into an index that begins with their state."""
         return self._find("requests", {"state": "pending"}, [("at", 1), ("_id", 1)], limit=limit)
@@ -204,10 +255,19 @@ class MongoStore:
     def _answering(self) -> AbstractContextManager[None]:
         return answering(self._connection.place)
 
-    def _find(self, collection: str, wanted: Document, order: Order, *, limit: int = 0) -> list[Document]:
+    def _job_names(self) -> list[str]:
+        with self._answering():
+            return self._database["executions"].distinct("job")
+
+    def _brief(self, wanted: Document, order: Order, *, limit: int) -> list[Document]:
+        return self._find("executions", wanted, order, limit=limit, fields=("state", "queued_at", "duration_ms"))
+
+    def _find(
+        self, collection: str, wanted: Document, order: Order, *, limit: int = 0, fields: Sequence[str] | None = None
+    ) -> list[Document]:
         try:
             with self._answering():
-                found = list(self._database[collection].find(wanted, sort=order, limit=limit))
+                found = list(self._database[collection].find(wanted, fields, sort=order, limit=limit))
         except UnicodeEncodeError:  # an argument with stray bytes equals nothing that is stored
             return []
         return [returned(without_key(document)) for document in found]

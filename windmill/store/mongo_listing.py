@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from datetime import UTC, datetime, timedelta
+import re
+from collections.abc import Collection as Some
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any, Final
+
+from pymongo.collection import Collection
 
 from windmill.core.documents import Document
 from windmill.core.model import State
-from windmill.core.ports import ExecutionFilter
-from windmill.store.listing import place_after
+from windmill.store.listing import LOOKED_THROUGH, NEWEST, Search, instant_of
 
 Order = list[tuple[str, int]]
 
@@ -17,31 +20,55 @@ NEWEST_FIRST: Final[Order] = [("queued_at", -1), ("_id", -1)]
 OLDEST_FIRST: Final[Order] = [("queued_at", 1), ("_id", 1)]
 
 _ID_LENGTH: Final = 16
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 RAN: Final = frozenset(State) - {State.SKIPPED}
 
 
-def stretches(wanted: ExecutionFilter, cursor: str | None) -> Iterator[Document]:
-    """Yield filters, newest stretch first, that together match what is wanted below the cursor, each once.
+def stretches(search: Search) -> Iterator[Document]:
+    """Yield filters, newest stretch first, that together match what is searched, each once.
 
-    What shares its instant with the cursor's place is a stretch of its own: two seeks in one index, where one
-    condition on both fields would be tried on entry after entry. Raises Refused for a cursor that is none of ours.
+    What shares its instant with the place below which it lies is a stretch of its own: two seeks in one index,
+    where one condition on both fields would be tried on entry after entry.
     """
-    rest = _rest(wanted)
-    until = wanted.until
-    if cursor is not None:
-        milliseconds, identity = place_after(cursor)
-        instant = _instant(milliseconds)
-        if _within(instant, wanted):
-            yield {**rest, "queued_at": instant, "_id": {"$lt": identity}}
-        until = instant if until is None else min(until, instant)
-    bounds = {"$gte": wanted.since, "$lt": until}
-    queued_at = {name: bound for name, bound in bounds.items() if bound is not None}
-    yield {**rest, "queued_at": queued_at} if queued_at else rest
+    if search.jobs is not None and not search.jobs:
+        return
+    conditions = {**_led(search), **_tried(search)}
+    since = search.wanted.since
+    if search.below == NEWEST:
+        yield {**conditions, **_between(since, {})}
+        return
+    instant, identity = instant_of(search.below[0]), search.below[1]
+    if identity and (since is None or instant >= since):
+        yield {**conditions, "queued_at": instant, "_id": {"$lt": identity}}
+    yield {**conditions, **_between(since, {"$lt": instant})}
 
 
-def one_of(states: Collection[State]) -> Any:
-    """Return the condition on `state`; a server reads several states as stretches of one index, merged in order."""
+def find_horizon(executions: Collection[Document], search: Search) -> datetime | None:
+    """Return down to which instant a page looks, None when it may look through all there is."""
+    if not search.tries or (search.jobs is not None and not search.jobs):
+        return None
+    milliseconds, identity = search.below
+    below = {} if search.below == NEWEST else {"$lte" if identity else "$lt": instant_of(milliseconds)}
+    wanted = {**_led(search), **_between(search.wanted.since, below)}
+    found = executions.find_one(wanted, {"_id": False, "queued_at": True}, sort=NEWEST_FIRST, skip=LOOKED_THROUGH)
+    return found["queued_at"] if found else None
+
+
+def beside(execution: Document) -> Iterator[tuple[Order, list[Document]]]:
+    """Yield the order and the filters, nearest stretch first, of what lies before and after the execution."""
+    instant, identity = datetime.fromisoformat(execution["queued_at"]), execution["id"]
+    led = {"job": execution["job"], "state": one_of(RAN)}
+    for order, way in ((NEWEST_FIRST, "$lt"), (OLDEST_FIRST, "$gt")):
+        yield (
+            order,
+            [
+                {**led, "queued_at": instant, "_id": {way: identity}},
+                {**led, "queued_at": {way: instant}},
+            ],
+        )
+
+
+def one_of(states: Some[str]) -> Any:
+    """Return the condition on a field; a server reads several values as stretches of one index, merged in order."""
     names = sorted(map(str, states))
     return names[0] if len(names) == 1 else {"$in": names}
 
@@ -51,23 +78,38 @@ def of_ids(prefix: str) -> Any:
     return prefix if len(prefix) == _ID_LENGTH else {"$gte": prefix, "$lt": prefix + "g"}  # ids are hex digits
 
 
-def _rest(wanted: ExecutionFilter) -> Document:
-    """Return the conditions beside those on time, in the order of the index that answers them."""
-    rest: Document = {}
-    if wanted.job:
-        rest["job"] = wanted.job
+def _led(search: Search) -> Document:
+    """Return the conditions that lead to a stretch of an index, in the order of its fields."""
+    wanted = search.wanted
+    if search.led_by_jobs:
+        return {"job": one_of(search.jobs or ()), "state": one_of(search.states)}
+    if search.led_by_time:
+        return {}
     if wanted.project:
-        rest["project"] = wanted.project
-    if wanted.states or rest:  # the indexes by job and by project go on with the state
-        rest["state"] = one_of(wanted.states or frozenset(State))
+        return {"project": wanted.project, "state": one_of(search.states)}
+    return {"state": one_of(search.states)} if wanted.states else {}
+
+
+def _tried(search: Search) -> Document:
+    """Return the conditions that are tried on entries of the index."""
+    wanted, tried = search.wanted, Document()
+    if search.led_by_time:
+        if search.jobs is not None:
+            tried["job"] = one_of(search.jobs)
+        elif wanted.project:
+            tried["job"] = {"$gt": f"{wanted.project}/", "$lt": f"{wanted.project}0"}  # what follows the slash
+        if wanted.states:
+            tried["state"] = one_of(search.states)
     if wanted.triggers:
-        rest["trigger"] = {"$in": sorted(map(str, wanted.triggers))}
-    return rest
+        tried["trigger"] = {"$in": sorted(map(str, wanted.triggers))}
+    if wanted.longer_than is not None:
+        tried["duration_ms"] = {"$gte": search.longer_than_ms}
+    if wanted.revision:
+        escaped = re.escape(wanted.revision)
+        tried["revision"] = {"$regex": f"^{escaped}$|:{escaped}"}
+    return tried
 
 
-def _within(instant: datetime, wanted: ExecutionFilter) -> bool:
-    return (wanted.since is None or instant >= wanted.since) and (wanted.until is None or instant < wanted.until)
-
-
-def _instant(milliseconds: int) -> datetime:
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+def _between(since: datetime | None, below: Mapping[str, datetime]) -> Document:
+    bounds = {**({} if since is None else {"$gte": since}), **below}
+    return {"queued_at": bounds} if bounds else {}

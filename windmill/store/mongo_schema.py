@@ -37,12 +37,12 @@ _INDEX_SECONDS: Final = 60  # of a large collection that was restored without it
 _HOSTS: Final = re.compile(r"[\w.,:%\[\]-]+")
 
 # Equality, then order, which is read from either end; the fields behind it are tried on the index's entry, before
-# the document is fetched.
+# the document is fetched, or shown without fetching any.
 _EXECUTION_INDEXES: Final = {
-    "by_time": ("queued_at", "_id", "trigger"),
+    "by_time": ("queued_at", "_id", "job", "state", "trigger", "duration_ms", "revision"),
     "by_state": ("state", "queued_at", "_id", "project", "trigger"),
-    "by_project": ("project", "state", "queued_at", "_id", "trigger"),
-    "by_job": ("job", "state", "queued_at", "_id", "trigger"),
+    "by_project": ("project", "state", "queued_at", "_id", "trigger", "duration_ms"),
+    "by_job": ("job", "state", "queued_at", "_id", "trigger", "duration_ms", "revision"),
 }
 
 
@@ -74,10 +74,10 @@ class Connection:
         if readonly:
             return
         with answering(self.place), pymongo.timeout(_INDEX_SECONDS):
-            _create_indexes(self.database)
             for number, step in enumerate(left, start=version + 1):
                 step(self.database)
                 _record_version(meta, number)
+            _create_indexes(self.database)
 
 
 def _client(uri: str) -> tuple[MongoClient[Document], Database[Document]]:
@@ -108,7 +108,9 @@ def _create_indexes(database: Database[Document]) -> None:
     database["executions"].create_indexes([_index(name, fields) for name, fields in _EXECUTION_INDEXES.items()])
     database["output"].create_indexes([_index("by_execution", ("execution", "first", "last"))])
     database["definitions"].create_indexes([_index("by_job", ("job", "seen_at", "_id"))])
-    database["requests"].create_indexes([_index("by_state", ("state", "at", "_id"))])
+    database["requests"].create_indexes(
+        [_index("by_state", ("state", "at", "_id")), _index("by_time", ("at", "_id"))]
+    )
 
 
 def _index(name: str, fields: tuple[str, ...]) -> IndexModel:
@@ -127,5 +129,13 @@ def _indexed(database: Database[Document]) -> None:
     """Take a step that new collections and their indexes are all of."""
 
 
+def _without_narrow_indexes(database: Database[Document]) -> None:
+    """Drop indexes that have fewer fields than those of the same name that are made next."""
+    executions = database["executions"]
+    for name, index in executions.index_information().items():
+        if name in _EXECUTION_INDEXES and tuple(field for field, _ in index["key"]) != _EXECUTION_INDEXES[name]:
+            executions.drop_index(name)
+
+
 # A database's version is how many of these it has taken; see `windmill.store.version`.
-STEPS: Final[tuple[Callable[[Database[Document]], None], ...]] = (_indexed, _indexed)
+STEPS: Final[tuple[Callable[[Database[Document]], None], ...]] = (_indexed, _indexed, _without_narrow_indexes)

@@ -7,9 +7,11 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from windmill.core.errors import Refused, Unavailable
+from windmill.store.documents import decode
+from windmill.store.sqlite_tally import TALLY
 from windmill.store.version import missing
 
 BUSY_SECONDS: Final = 30
@@ -65,13 +67,25 @@ CREATE TABLE definition (
 CREATE INDEX definition_by_job ON definition (job, seen_at, id);
 """
 
+# What pages ask for, beside what lists are led by: the index of all in order of time, and that of a job, hold
+# everything that a filter may try, and the bars of a job are drawn from an index alone.
+_PAGES: Final = """
+DROP INDEX execution_by_time;
+DROP INDEX execution_by_job;
+DROP INDEX execution_ran;
+ALTER TABLE execution ADD COLUMN duration_ms INTEGER;
+ALTER TABLE execution ADD COLUMN revision TEXT;
+UPDATE execution SET duration_ms = stored('duration_ms', document), revision = stored('revision', document);
+CREATE INDEX execution_by_time ON execution (queued_at, id, job, state, trigger, duration_ms, revision);
+CREATE INDEX execution_by_job ON execution (job, state, queued_at, id, trigger, duration_ms, revision);
+CREATE INDEX execution_ran ON execution (job, queued_at, id, state, duration_ms) WHERE state <> 'skipped';
+CREATE INDEX IF NOT EXISTS execution_by_project ON execution (project, state, queued_at, id, trigger);
+CREATE INDEX request_by_time ON request (at, id);
+"""
+
 # A file's version (user_version) is how many of these it has taken. A step that was released never changes: a new
 # form of the data is one more step, so that a new file and an old one end up the same.
-STEPS: Final = (_TABLES, _DEFINITIONS)
-
-# What came later and changes no data: made by any writer where it is missing, kept by older ones where it is there.
-_LATER_INDEX: Final = """
-CREATE INDEX IF NOT EXISTS execution_by_project ON execution (project, state, queued_at, id, trigger)"""
+STEPS: Final = (_TABLES, _DEFINITIONS, _PAGES + TALLY)
 
 _SENTENCES: Final = {
     sqlite3.SQLITE_FULL: ("the disk of the store is full", "free some space; everything waits in the journal"),
@@ -156,18 +170,33 @@ def _prepare(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
     if left:
         _upgrade(connection, path, steps)
-    connection.execute(_LATER_INDEX)
 
 
 def _upgrade(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> None:
     """Take all steps that are left in one transaction; whatever fails, the file stays as it was."""
+    connection.create_function("stored", 2, _stored, deterministic=True)
     connection.execute("BEGIN IMMEDIATE")
     _, left = _left(connection, path, steps)  # another process may have been first
     for step in left:
-        for statement in step.split(";"):
+        for statement in _statements(step):
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(steps)}")
     connection.execute("COMMIT")
+
+
+def _statements(step: str) -> Iterator[str]:
+    """Yield the statements of a step; that of a trigger has statements inside."""
+    statement = ""
+    for piece in step.split(";"):
+        statement += f"{piece};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _stored(name: str, blob: bytes) -> Any:
+    """Return one field of a stored document, for steps that give it a column."""
+    return decode(blob).get(name)
 
 
 def _left(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -> tuple[int, Sequence[str]]:

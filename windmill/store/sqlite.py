@@ -15,18 +15,23 @@ from typing import Any, Final
 from windmill.core.documents import Document
 from windmill.core.errors import Refused, Unavailable
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
-from windmill.store import sqlite_dump
+from windmill.store import sqlite_dump, sqlite_pages
+from windmill.store.containing import containing
 from windmill.store.documents import decode, encode, milliseconds, returned, stored_execution, stored_request
 from windmill.store.expiry import find_expired
-from windmill.store.listing import cursor_after, select_page
+from windmill.store.listing import IDS, NEWEST, newest_first, page, place_after, resolve
 from windmill.store.schema import answering, connect
 from windmill.store.sqlite_definitions import put_definitions
+from windmill.store.sqlite_listing import JOBS, find_horizon, select_page
+from windmill.store.sqlite_tally import select_tally, tallied
 
 # States only move forward: what is stored as terminal stays, and running never becomes queued again.
 _PUT_EXECUTION: Final = """
-INSERT INTO execution (id, job, project, state, trigger, queued_at, document) VALUES (?, ?, ?, ?, ?, ?, ?)
+INSERT INTO execution (id, job, project, state, trigger, queued_at, duration_ms, revision, document)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET job = excluded.job, project = excluded.project, state = excluded.state,
-    trigger = excluded.trigger, queued_at = excluded.queued_at, document = excluded.document
+    trigger = excluded.trigger, queued_at = excluded.queued_at, duration_ms = excluded.duration_ms,
+    revision = excluded.revision, document = excluded.document
 WHERE execution.state = 'queued' OR (execution.state = 'running' AND excluded.state <> 'queued')"""
 _PUT_OUTPUT: Final = """
 INSERT INTO output (execution, first, last, stream, at, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
@@ -51,7 +56,7 @@ SELECT document FROM names JOIN execution ON execution.rowid = (
 _OPEN: Final = """
 SELECT document FROM execution INDEXED BY execution_by_state
 WHERE state IN ('queued', 'running') ORDER BY queued_at, id"""
-_BY_PREFIX: Final = "SELECT document FROM execution WHERE id >= ? AND id < ? ORDER BY id LIMIT 3"
+_BY_PREFIX: Final = "SELECT document FROM execution WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
 _BLOCKS_AFTER: Final = """
 SELECT execution, first, last, stream, at, data FROM output WHERE execution = ?1 AND last > ?2 AND first >= coalesce(
     (SELECT max(first) FROM output WHERE execution = ?1 AND first <= ?2), 0) ORDER BY first"""
@@ -90,7 +95,7 @@ class SqliteStore:
 
     def execution(self, prefix: str) -> Document | None:
         """Return the execution whose id starts with `prefix`, or None. Raises Refused when several do."""
-        found = self._documents(_BY_PREFIX, (prefix, prefix + "g"))  # ids are hex digits
+        found = self._documents(_BY_PREFIX, (prefix, prefix + "g", 3))  # ids are hex digits
         if len(found) > 1:
             names = ", ".join(document["id"] for document in found)
             raise Refused(f"several executions begin with {prefix!r}, such as {names}", hint="give more digits")
@@ -98,10 +103,34 @@ class SqliteStore:
 
     def executions(self, wanted: ExecutionFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return a page of matching executions, newest first. Raises Refused for a cursor that is none of ours."""
-        query, values = select_page(wanted, limit=limit + 1, cursor=cursor)
-        found = self._documents(query, values)
-        items = found[:limit]
-        return Page(items=items, next=cursor_after(items[-1]) if items and len(found) > limit else None)
+        if wanted.contains:
+            return containing(self, wanted, limit=limit, cursor=cursor)
+        search = resolve(wanted, cursor, lambda: [row[0] for row in self._rows(JOBS)])
+        with answering(self._path):
+            horizon = find_horizon(self._connection, search)
+        search = search.down_to(horizon)
+        found = self._documents(*select_page(search, limit=limit + 1))
+        if search.ids:
+            named = self._documents(_BY_PREFIX, (search.ids, search.ids + "g", IDS))
+            found = newest_first([*found, *search.matching(named)])
+        return page(found, limit, horizon)
+
+    def recent(self, jobs: Sequence[str], *, limit: int = 20) -> dict[str, list[Document]]:
+        """Return {id, state, queued_at, duration_ms} of the last executions of each job that were not skipped."""
+        found = {job: sqlite_pages.brief(self._rows(sqlite_pages.RECENT, (job, limit))) for job in jobs}
+        return {job: executions for job, executions in found.items() if executions}
+
+    def neighbours(self, execution: Document) -> tuple[Document | None, Document | None]:
+        """Return the executions of its job before and after this one that were not skipped, as `recent` does."""
+        place = (execution["job"], milliseconds(datetime.fromisoformat(execution["queued_at"])), execution["id"])
+        before, after = (self._rows(query, place) for query in (sqlite_pages.BEFORE, sqlite_pages.AFTER))
+        return _only(sqlite_pages.brief(before)), _only(sqlite_pages.brief(after))
+
+    def tally(
+        self, *, job: str = "", project: str = "", since: datetime | None = None, until: datetime | None = None
+    ) -> list[Document]:
+        """Return {day, state, count, duration_ms} of ended executions, by UTC day of `queued_at` and by state."""
+        return tallied(self._rows(*select_tally(job=job, project=project, since=since, until=until)))
 
     def open_executions(self) -> list[Document]:
         """Return all queued and running executions, oldest first."""
@@ -158,6 +187,11 @@ class SqliteStore:
     def request(self, identity: str) -> Document | None:
         """Return the request with its state and answer."""
         return _only(self._documents("SELECT document FROM request WHERE id = ?", (identity,)))
+
+    def requests(self, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """Return a page of requests, newest first. Raises Refused for a cursor that is none of ours."""
+        place = NEWEST if cursor is None else place_after(cursor)
+        return page(self._documents(sqlite_pages.REQUESTS, (*place, limit + 1)), limit, order="at")
 
     def pending_requests(self, *, limit: int = 100) -> list[Document]:
         """Return pending requests, oldest first. One look into an index of pending requests only."""
@@ -255,10 +289,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 def _execution_row(document: Document) -> tuple[Any, ...]:
     stored = stored_execution(document)
-    queued_at = milliseconds(stored["queued_at"])
     return (
-        document["id"], document["job"], stored["project"], document["state"], document["trigger"], queued_at,
-        encode(stored),
+        document["id"], document["job"], stored["project"], document["state"], document["trigger"],
+        milliseconds(stored["queued_at"]), stored["duration_ms"], document.get("revision"), encode(stored),
     )  # fmt: skip
 
 

@@ -32,7 +32,8 @@ def _keyed(row: Row) -> Document:
 def _execution_row(document: Document) -> Row:
     return (
         document["_id"], document["job"], document["project"], document["state"], document["trigger"],
-        milliseconds(document["queued_at"]), encode(without_key(document)),
+        milliseconds(document["queued_at"]), document.get("duration_ms"), document.get("revision"),
+        encode(without_key(document)),
     )  # fmt: skip
 
 
@@ -59,7 +60,8 @@ def _definition_row(document: Document) -> Row:
 _TABLES: Final[Mapping[str, _Table]] = {
     "executions": _Table(
         "SELECT document FROM execution ORDER BY id",
-        "INSERT INTO execution (id, job, project, state, trigger, queued_at, document) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO execution (id, job, project, state, trigger, queued_at, duration_ms, revision, document)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         _keyed,
         _execution_row,
     ),
