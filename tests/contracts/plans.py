@@ -14,12 +14,14 @@ from typing import Any, Final
 import pytest
 
 from tests.support.executions import START, document, identity
+from tests.support.population import JOBS, commit
 from windmill.core.model import State
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page, Store
 
 Question = Callable[[Store], Any]
 
 _NOON: Final = START + timedelta(minutes=20)
+_MANY_JOBS: Final = frozenset({"rare/job", *(f"p{number % 10}/j{number}" for number in range(0, JOBS, 3))})
 _FILTERS: Final[Mapping[str, ExecutionFilter]] = {
     "newest": ExecutionFilter(),
     "of a job": ExecutionFilter(job="p1/j1"),
@@ -40,6 +42,17 @@ _FILTERS: Final[Mapping[str, ExecutionFilter]] = {
     "around noon": ExecutionFilter(since=_NOON, until=_NOON + timedelta(seconds=30)),
     "of a job around noon": ExecutionFilter(job="p1/j1", since=_NOON, until=_NOON + timedelta(minutes=10)),
     "of a project before noon": ExecutionFilter(project="p1", until=_NOON),
+    "of some jobs": ExecutionFilter(jobs=frozenset({"p1/j1", "p7/j7", "rare/job"})),
+    "of some jobs that failed": ExecutionFilter(jobs=_MANY_JOBS, states=frozenset({State.FAILED})),
+    "of many jobs": ExecutionFilter(jobs=_MANY_JOBS),
+    "of a job by its text": ExecutionFilter(text="rare/"),
+    "of no job by its text": ExecutionFilter(text="nowhere"),
+    "by the beginning of its id": ExecutionFilter(text=identity(5)[:8]),
+    "of a revision": ExecutionFilter(revision=commit(0)[:7]),
+    "of a revision in a project": ExecutionFilter(revision="no-such", project="p1"),
+    "of a revision that failed": ExecutionFilter(revision="no-such", states=frozenset({State.FAILED})),
+    "that took an hour": ExecutionFilter(longer_than=timedelta(hours=1)),
+    "of a job that took long": ExecutionFilter(job="p1/j1", longer_than=timedelta(hours=2)),
 }
 _AGAIN: Final = Batch(
     executions=[document(5)],
@@ -66,12 +79,33 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "last sequence": lambda store: store.last_sequence(identity(0)),
     "request": lambda store: store.request("7"),
     "pending requests": lambda store: store.pending_requests(),
+    "requests": lambda store: [
+        store.requests(limit=10),
+        store.requests(limit=10, cursor=store.requests(limit=10).next),
+    ],
+    "recent": lambda store: [
+        one for found in store.recent(["p1/j1", "rare/job", "no/job"]).values() for one in found
+    ],
+    "neighbours": lambda store: list(store.neighbours(document(401, job="p1/j1"))),
+    "counts of a job": lambda store: store.tally(job="p1/j1"),
+    "counts of a project": lambda store: store.tally(project="p1", since=START, until=_NOON),
+    "counts of a minute": lambda store: store.tally(since=_NOON, until=_NOON + timedelta(minutes=1)),
+    "counts of everything": lambda store: store.tally(since=START),
     "expired by age": lambda store: store.expired("p1/j1", before=_NOON, beyond=None, limit=20),
     "expired by number": lambda store: store.expired("p1/j1", before=None, beyond=3, limit=20),
     "a write again": lambda store: store.write(_AGAIN),
 }
 # No index leads to a trigger: its entries are tried one after the other, and documents read only of those that match.
-TRIED_ON_ENTRIES: Final = frozenset({"started by hand", "retried", "of a job retried", "succeeded by hand"})
+TRIED_ON_ENTRIES: Final = frozenset(
+    {
+        "started by hand", "retried", "of a job retried", "succeeded by hand", "of many jobs", "of a revision",
+        "of a revision in a project", "of a revision that failed", "that took an hour", "of a job that took long",
+    }
+)  # fmt: skip
+# What is no whole day is counted entry by entry; so many there are.
+COUNTED_ON_ENTRIES: Final = {"counts of a project": 120, "counts of a minute": 60}
+# All jobs are named, by one seek each, before those are sought whose key holds the text.
+NAMED: Final = frozenset({"of a job by its text", "of no job by its text", "by the beginning of its id"})
 sizes: Final = [2_000, pytest.param(200_000, marks=[pytest.mark.long, pytest.mark.timeout(900)])]
 
 

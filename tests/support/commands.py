@@ -89,17 +89,37 @@ def reads_more(command: Command, indexes: Iterable[Sequence[tuple[str, int]]]) -
 
     An index answers it when its fields are those that must equal something, in any order, then those of the order,
     all in the index's direction or all against it, and when every other condition is on a field of the index: such
-    a condition is tried on the entry, before the document is read.
+    a condition is tried on the entry, before the document is read. Where single fields are shown, or a pipeline
+    counts what its first stage matches, the index must have these fields too.
     https://www.mongodb.com/docs/manual/tutorial/equality-sort-range-guideline/
     """
     name = next(iter(command))
     if name == "distinct":
         leads = any(index[0][0] == command["key"] for index in indexes)
         return "" if leads and not command.get("query") else "no index begins with the field, or there is a query"
+    if name == "aggregate":
+        return _counts(command["pipeline"], indexes)
     if name != "find":
         return f"not known how {name} is answered"
-    found = any(_answers(index, command.get("filter", {}), [*command.get("sort", {}).items()]) for index in indexes)
-    return "" if found else f"no index for {command}"
+    wanted, order = command.get("filter", {}), [*command.get("sort", {}).items()]
+    shown = {field for field, there in (command.get("projection") or {}).items() if there}
+    covering = [index for index in indexes if shown <= {field for field, _ in index}]
+    return "" if any(_answers(index, wanted, order) for index in covering) else f"no index for {command}"
+
+
+def _counts(stages: Sequence[Mapping[str, Any]], indexes: Iterable[Sequence[tuple[str, int]]]) -> str:
+    """Return why a pipeline may read documents; "" where it groups entries of an index."""
+    if [next(iter(stage)) for stage in stages[:2]] != ["$match", "$group"]:
+        return "only groups of what matches are known"
+    return reads_more({"find": "", "filter": stages[0]["$match"], "projection": _named(stages[1])}, indexes)
+
+
+def _named(value: Any) -> dict[str, bool]:
+    """Return the fields that a stage of a pipeline speaks of."""
+    if isinstance(value, str):
+        return {value[1:]: True} if value.startswith("$") else {}
+    parts = value.values() if isinstance(value, Mapping) else value if isinstance(value, list | tuple) else ()
+    return {field: True for part in parts for field in _named(part)}
 
 
 def _answers(index: Sequence[tuple[str, int]], wanted: Mapping[str, Any], order: list[tuple[str, int]]) -> bool:
@@ -128,7 +148,8 @@ def _is_equality(value: Any) -> bool:
 def examined(database: Database[Any], command: Command) -> Examined | None:
     """Return how much the server reads for the command, or None where it does not say."""
     explained = database.command("explain", dict(command), verbosity="executionStats")
-    told = explained.get("executionStats", {})
+    first = explained.get("stages", [{}])[0].get("$cursor", {})  # of a pipeline, as some servers tell it
+    told = explained.get("executionStats", first.get("executionStats", {}))
     try:
         return Examined(told["totalDocsExamined"], told["totalKeysExamined"], told["nReturned"])
     except KeyError:

@@ -20,6 +20,11 @@ def find(wanted: dict[str, Any], order: dict[str, int] | None = None) -> dict[st
     return {"find": "executions", "filter": wanted, **({"sort": order} if order else {})}
 
 
+def count(wanted: dict[str, Any], field: str) -> dict[str, Any]:
+    group = {"$group": {"_id": {"field": field}, "count": {"$sum": 1}}}
+    return {"aggregate": "executions", "pipeline": [{"$match": wanted}, group, {"$sort": {"_id": 1}}]}
+
+
 @pytest.mark.parametrize(
     "command",
     [
@@ -32,6 +37,8 @@ def find(wanted: dict[str, Any], order: dict[str, int] | None = None) -> dict[st
         find({"state": "failed", "job": "p/a"}, NEWEST),
         find({"job": "p/a", "state": {"$in": ["failed", "lost"]}, "queued_at": {"$gte": 3}}, NEWEST),
         {"distinct": "executions", "key": "job"},
+        {**find({"job": "p/a", "state": "failed"}, NEWEST), "projection": {"state": True, "_id": True}},
+        count({"queued_at": {"$gte": 5}}, "$trigger"),
     ],
 )
 def test_what_an_index_answers_reads_no_more(command: dict[str, Any]) -> None:
@@ -51,7 +58,11 @@ def test_what_an_index_answers_reads_no_more(command: dict[str, Any]) -> None:
         find({"$or": [{"queued_at": 5}, {"job": "p/a"}]}, NEWEST),
         {"distinct": "executions", "key": "state"},
         {"distinct": "executions", "key": "job", "query": {"state": "failed"}},
+        {**find({"job": "p/a", "state": "failed"}, NEWEST), "projection": {"ended_at": True}},
+        count({"queued_at": {"$gte": 5}}, "$day"),  # which only documents know
+        count({"trigger": "manual"}, "$trigger"),
         {"aggregate": "executions", "pipeline": []},
+        {"aggregate": "executions", "pipeline": [{"$group": {"_id": "$trigger"}}]},
     ],
 )
 def test_what_no_index_answers_is_said(command: dict[str, Any]) -> None:
