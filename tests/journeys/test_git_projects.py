@@ -223,3 +223,30 @@ def test_revisions_that_nothing_needs_are_removed(pulled: Pulled) -> None:
         for tree in kept.iterdir():
             os.utime(tree, (0, 0))
     assert len([path for path in kept.iterdir() if path.is_dir()]) <= 4
+
+
+def test_a_job_of_the_home_that_never_worked_holds_up_no_revision(pulled: Pulled) -> None:
+    pulled.home.job("typo", "project: reports\nentry_point: mian.py\n")
+    first = pulled.commit("print('one')")
+    pulled.home.cli("sync")
+    second = pulled.commit("print('two')")
+    pulled.home.cli("sync")
+    assert first != second == pulled.live()
+
+
+def test_a_revision_without_the_code_of_a_job_of_the_home_does_not_go_live(pulled: Pulled) -> None:
+    pulled.home.job("main", "project: reports\nentry_point: main.py\n")
+    first = pulled.commit("print('one')")
+    pulled.home.cli("sync")
+    (pulled.upstream.path / "main.py").unlink()
+    pulled.upstream.commit({"other.py": "print('two')"})
+    assert "jobs.d/main.yaml" in pulled.home.cli("sync", check=False).stderr
+    assert pulled.live() == first
+
+
+def test_a_job_in_a_group_that_nobody_made_does_not_go_live(pulled: Pulled) -> None:
+    pulled.commit("print('one')", nightly="entry_point: main.py\ngroup: warehouse\n")
+    assert 'no group "warehouse"' in pulled.home.cli("sync", check=False).stderr
+    pulled.point_at(pulled.upstream.url, "[groups]\nwarehouse = 1")
+    pulled.home.cli("sync")
+    assert pulled.live() == pulled.upstream.head()

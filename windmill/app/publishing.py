@@ -16,6 +16,7 @@ from windmill.app.repository import SHOWN, Settled
 from windmill.core.documents import to_text
 from windmill.core.errors import Problem, Refused, WindmillError
 from windmill.core.model import Job, is_system
+from windmill.core.paths import is_module
 from windmill.projects import preflight, published
 from windmill.projects.environment import Environments
 from windmill.projects.git import Mirror
@@ -55,6 +56,7 @@ class Publisher:
         self._home, self._project, self._say = home, project, say
         self._revisions = Revisions(home.state, project.name)
         self._repository = repository(home)
+        self._groups = {None, *home.settings.groups}
 
     def make(self, tree: Tree) -> Revision:
         """Return the revision with its tree and its environment on disk. Raises Refused."""
@@ -85,7 +87,7 @@ class Publisher:
     def judge(self, known: Published, revision: Revision, mirror: Mirror, *, accept: bool) -> Published:
         """Return the published state with this revision; where it must not go live, the attempt says why."""
         settled = self._repository.settled(known, revision) if revision.key else None
-        problems = self._preflight(revision, settled)
+        problems = self._preflight(known, revision, settled)
         if problems:
             first = problems[0]
             error = f"{len(problems)} problem(s) in the code, such as {first.file}:{first.line}: {first.message}"
@@ -139,21 +141,30 @@ class Publisher:
         )
         return key, str(built.python(key))
 
-    def _preflight(self, revision: Revision, settled: Settled | None) -> tuple[Problem, ...]:
+    def _preflight(self, known: Published, revision: Revision, settled: Settled | None) -> tuple[Problem, ...]:
         """Return what is certain to fail, of all jobs that would run this code, without running any of it."""
         here = [job for key, job in settled.jobs.items() if key not in settled.held] if settled else []
-        outside = self._home.catalog().jobs.values()
-        name = self._project.name
-        jobs = {job.key: job for job in outside if job.project == name and not is_system(job.key)} | {
-            job.key: job for job in here
-        }
+        jobs = {job.key: job for job in [*self._outside(known), *here]}
         entries = [_entry(job) for job in sorted(jobs.values(), key=lambda job: job.key)]
         found = preflight.check(Path(revision.root), entries, python=revision.python, say=self._say)
-        known = {entry.file for entry in entries}
+        found += [_no_group(job) for job in here if job.complete.get("group") not in self._groups]
+        name = self._project.name
+        files = {entry.file for entry in entries}
         at = f"{name}@{revision.key[:SHOWN]}" if revision.key else f"projects/{name}"
         return tuple(
-            problem if problem.file in known else replace(problem, file=f"{at}:{problem.file}") for problem in found
+            problem if problem.file in files else replace(problem, file=f"{at}:{problem.file}") for problem in found
         )
+
+    def _outside(self, known: Published) -> list[Job]:
+        """Return the jobs of the home's own files that run this project's code as it is live.
+
+        One that does not is no reason against a revision: no revision may ever satisfy it.
+        """
+        if known.applied is None:
+            return []
+        root, name = Path(known.applied.root), self._project.name
+        jobs = [job for job in self._home.catalog().jobs.values() if job.project == name and not is_system(job.key)]
+        return [job for job in jobs if is_module(job.entry_point) or (root / job.entry_point).is_file()]
 
     def _jobs_now(self, known: Published) -> dict[str, Job]:
         if known.applied is None or not known.applied.key:
@@ -205,6 +216,18 @@ def _entry(job: Job) -> preflight.Entry:
         line=job.line,
         folder=job.working_dir or "",
         imports="PYTHONPATH" not in job.env and not job.env_file,
+    )
+
+
+def _no_group(job: Job) -> Problem:
+    return Problem(
+        file=job.file,
+        line=job.line,
+        column=1,
+        message=f'there is no group "{job.complete["group"]}" in windmill.toml',
+        hint=f"[groups] {job.complete['group']} = 1, or mend the name",
+        code="preflight",
+        job=job.key,
     )
 
 
