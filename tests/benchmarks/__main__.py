@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 
-from tests.benchmarks import commands, files, outputs, pages, starts
+from tests.benchmarks import commands, files, outputs, pages, starts, switching
 from tests.benchmarks.machine import facts
 from tests.benchmarks.table import Row, lines, totals
 
@@ -35,6 +35,7 @@ def core(*, seconds: int, quick: bool) -> Mapping[str, Measure]:
         "line": partial(outputs.line, 20 if quick else 200),
         "save": partial(files.save, 3 if quick else 20),
         "many": partial(files.many, 300 if quick else 10_000, 2 if quick else 60),
+        "switch": partial(switching.switches, *((300, 2, 3) if quick else (10_000, 4, 15))),
         "cli": partial(commands.cli, 3 if quick else 15),
     }
 

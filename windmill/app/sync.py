@@ -27,6 +27,7 @@ from windmill.projects.source import shown
 from windmill.scheduler.clock import now
 
 FETCH_TIMEOUT: Final = 600.0  # seconds
+NICENESS: Final = 15  # a sync may wait, slots may not
 Say = Callable[[str], None]
 
 
@@ -175,4 +176,5 @@ def _complain(message: str, hint: str) -> None:
 
 
 if __name__ == "__main__":
+    os.nice(NICENESS)
     sys.exit(main())

@@ -5,9 +5,9 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -21,6 +21,8 @@ _TEMPORARY: Final = ".tmp-"
 _TRASH: Final = ".trash-"
 _LONGEST: Final = 2 << 20  # bytes of a process's environment or command line that are looked at
 _SYNC_TIMEOUT: Final = 120.0  # seconds
+_AT_ONCE: Final = 100  # files that are removed without a pause
+_PAUSE: Final = 0.02  # seconds
 
 
 class Revisions:
@@ -183,7 +185,17 @@ def _remove(directory: Path) -> None:
     for parent, _, _ in os.walk(directory):
         with suppress(OSError):
             Path(parent).chmod(0o700)
-    shutil.rmtree(directory, ignore_errors=True)
+    removed = 0
+    for parent, folders, files in os.walk(directory, topdown=False):
+        for name in (*files, *folders):
+            path = Path(parent, name)
+            with suppress(OSError):
+                path.rmdir() if name in folders and not path.is_symlink() else path.unlink()
+            removed += 1
+            if removed % _AT_ONCE == 0:  # so that others who write to this disk never wait for all of it
+                time.sleep(_PAUSE)
+    with suppress(OSError):
+        directory.rmdir()
 
 
 def _sync(directory: Path) -> None:
