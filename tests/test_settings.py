@@ -20,6 +20,7 @@ uri = "mongodb://me:{PASSWORD}@db/windmill"
 [dashboard]
 host = "0.0.0.0"
 port = 8000
+trusted_hosts = ["Hooks.Example.com"]
 [projects.reports]
 git = "https://git.example.com/acme/reports.git"
 ref = "v1"
@@ -58,6 +59,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert settings.journal_max_size == 64 << 20
     assert settings.store_uri == f"mongodb://me:{PASSWORD}@db/windmill"
     assert (settings.dashboard_host, settings.dashboard_port) == ("0.0.0.0", 8000)
+    assert settings.trusted_hosts == ("hooks.example.com",)
     assert (reports.ref, reports.path, reports.poll) == ("v1", "sub", timedelta(minutes=5))
     assert reports.git == "https://git.example.com/acme/reports.git"
     assert settings.groups == {"warehouse": 1}
@@ -66,7 +68,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
 
 def test_sections_without_behaviour_are_named(tmp_path: Path) -> None:
-    assert settings_of(tmp_path, FULL).inactive == ("groups", "channels", "dashboard")
+    assert settings_of(tmp_path, FULL).inactive == ("groups", "channels")
 
 
 def test_variables_win_over_the_file(tmp_path: Path) -> None:
@@ -102,6 +104,10 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
         ("scheduler = 1", "scheduler is not valid (expected a mapping"),
         ("timezone = 'Mars/X'", 'unknown timezone "Mars/X"'),
         ("[dashboard]\nport = 65536", "dashboard.port is not valid (expected at most 65535"),
+        (
+            "[dashboard]\ntrusted_hosts = ['a:80']",
+            "dashboard.trusted_hosts.0 is not valid (expected the name of a host",
+        ),
         ("[projects.a]\nref = 'x'", "projects.a.ref needs git, the URL of the repository"),
         ("[projects.a]\ngit = '/x'\nverify = {}", "projects.a.verify needs exactly one of allowed_signers, gpg_home"),
         ("[projects.a]\ngit = '/x'\ntoken = {}", "projects.a.token needs exactly one of from_env, from_file"),

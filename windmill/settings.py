@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from windmill.core.errors import WindmillError
 from windmill.core.paths import mistake_in
 from windmill.jobs.complaints import describe, dotted, expectation
-from windmill.jobs.fields import Name, PositiveDuration, Size, Zone, mistake
+from windmill.jobs.fields import Host, Name, PositiveDuration, Size, Zone, mistake
 from windmill.jobs.spec import default_mistakes
 from windmill.jobs.words import nearest
 from windmill.projects.settings import ProjectSettings, SecretSource, Signers
@@ -33,7 +33,7 @@ _VARIABLES: Final = {
     "WINDMILL_DASHBOARD_PORT": ("dashboard", "port"),
 }
 _NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
-_WITHOUT_BEHAVIOUR: Final = ("groups", "channels", "dashboard")
+_WITHOUT_BEHAVIOUR: Final = ("groups", "channels")
 _STORE_SCHEMES: Final = ("mongodb://", "mongodb+srv://")
 _ZONE_FILES: Final = "/zoneinfo/"
 
@@ -48,6 +48,7 @@ class Settings:
     store_uri: str | None = field(default=None, repr=False)  # may hold a password
     dashboard_host: str = "127.0.0.1"
     dashboard_port: int = 5000
+    trusted_hosts: tuple[str, ...] = ()
     projects: Mapping[str, ProjectSettings] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
     channels: Mapping[str, SecretSource] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class _Store(_Strict):
 class _Dashboard(_Strict):
     host: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "127.0.0.1"
     port: int = Field(default=5000, ge=0, le=65_535)
+    trusted_hosts: list[Host] = Field(default=[], max_length=100)
 
 
 class _Source(_Strict):
@@ -255,6 +257,7 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
         store_uri=parsed.store.uri,
         dashboard_host=parsed.dashboard.host,
         dashboard_port=parsed.dashboard.port,
+        trusted_hosts=tuple(parsed.dashboard.trusted_hosts),
         projects={name: _project_settings(project) for name, project in parsed.projects.items()},
         groups=parsed.groups,
         channels={name: SecretSource(**dict(channel.url)) for name, channel in parsed.channels.items()},

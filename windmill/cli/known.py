@@ -35,20 +35,9 @@ def from_files(session: Session) -> list[Document]:
 
 def schedule_of(session: Session, job: Document) -> Schedule | None:
     """Return when the job is due, read from its definition; None for one that is started by hand only."""
-    from windmill.jobs.spec import job_from_document
+    from windmill.app.schedules import schedule_of as read
 
-    written = job["document"].get("schedule")
-    if written is None:
-        return None
-    # Only the schedule is of interest: the code may be gone, and must not be looked at.
-    return job_from_document(
-        {"entry_point": "-m job", "schedule": written},
-        file=job["file"],
-        stem=job["name"],
-        timezone=session.home.settings.timezone,
-        defaults={},
-        projects={job["project"]: session.home.root},
-    ).schedule
+    return read(session.home, job)
 
 
 def wanted_key(session: Session, name: str) -> str:

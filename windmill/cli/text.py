@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import Final
+
+from windmill.core.words import STATE_WORDS, relative, span
+
+__all__ = [
+    "STATE_STYLES",
+    "UNSAFE",
+    "clean",
+    "clean_lines",
+    "count",
+    "local",
+    "one_line",
+    "relative",
+    "size",
+    "span",
+    "state_word",
+]
 
 # C0 and C1 controls, DEL, and the marks that reorder the text around them.
 UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-STATE_WORDS: Final = {
-    "queued": "Scheduled",
-    "running": "Running",
-    "succeeded": "Success",
-    "failed": "Failed",
-    "timed_out": "Timed out",
-    "stopped": "Stopped",
-    "lost": "Lost",
-    "skipped": "Skipped",
-}
 STATE_STYLES: Final = {
     "running": "cyan",
     "succeeded": "green",
@@ -47,29 +53,6 @@ def one_line(text: str, *, width: int = 60) -> str:
     """Return the first line of the text, made safe, cut to `width` characters."""
     first = clean(text.strip().split("\n", 1)[0])
     return first if len(first) <= width else first[: width - 1] + "…"
-
-
-def span(length: timedelta) -> str:
-    """Return a duration in at most two units: 340 ms, 12 s, 3 min 20 s, 2 h 5 min, 4 d 1 h."""
-    milliseconds = round(length / timedelta(milliseconds=1))
-    if milliseconds < 10_000:  # noqa: PLR2004 - below ten seconds the decimals are worth reading
-        return f"{milliseconds} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.3g} s"  # noqa: PLR2004
-    rest = milliseconds // 1000
-    parts: list[str] = []
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min"), (1, "s")):
-        count, rest = divmod(rest, size)
-        if count or parts:
-            parts.append(f"{count} {unit}" if count else "")
-    return " ".join(filter(None, parts[:2]))
-
-
-def relative(instant: datetime, now: datetime) -> str:
-    """Return how far the instant lies from `now`: "in 5 min", "20 s ago", "now"."""
-    distance = instant - now
-    if abs(distance) < timedelta(seconds=1):
-        return "now"
-    words = span(timedelta(seconds=round(abs(distance).total_seconds())))
-    return f"in {words}" if distance > timedelta(0) else f"{words} ago"
 
 
 def local(instant: datetime, zone: tzinfo = UTC) -> str:

@@ -18,6 +18,7 @@ _DURATION: Final = re.compile(
 )
 _UNITS: Final = {"weeks": 604_800_000, "days": 86_400_000, "hours": 3_600_000, "minutes": 60_000, "seconds": 1000}
 _FACTORS: Final = (*_UNITS.values(), 1)
+_HOST: Final = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 _DURATION_WORDS: Final = 'a duration such as 90, "1h30m" or {hours: 1, minutes: 30}'
 _SIZE: Final = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,3})?) ?([kKMGT]i?)?B?")
 _SIZE_WORDS: Final = "a size such as 10MiB"
@@ -131,5 +132,13 @@ def read_name(value: Any) -> str:
     return value
 
 
+def read_host(value: Any) -> str:
+    """Return the name of a host, as browsers send it."""
+    if not isinstance(value, str) or not re.fullmatch(_HOST, value):
+        raise mistake("the name of a host such as hooks.example.com, without port or wildcard")
+    return value.lower()
+
+
 Name = Annotated[str, PlainValidator(read_name), _schema(type="string", pattern=f"^{NAME_PATTERN}$")]
+Host = Annotated[str, PlainValidator(read_host)]
 Zone = Annotated[str, StringConstraints(min_length=1, max_length=100)]
