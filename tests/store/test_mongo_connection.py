@@ -214,6 +214,19 @@ def test_indexes_that_were_lost_are_made_again(server: MongoServer) -> None:
         assert executions.index_information() == before
 
 
+def test_indexes_of_an_older_version_are_replaced_by_those_of_now(server: MongoServer) -> None:
+    MongoStore(server.uri("older")).close()
+    with client(server.uri()) as beside:
+        executions, meta = beside["older"]["executions"], beside["older"]["meta"]
+        before = executions.index_information()
+        executions.drop_index("by_time")
+        executions.create_index([("queued_at", 1), ("_id", 1), ("trigger", 1)], name="by_time")
+        meta.update_one({"_id": "schema"}, {"$set": {"version": 2}})
+        MongoStore(server.uri("older")).close()
+        assert executions.index_information() == before
+        assert meta.find_one() == {"_id": "schema", "version": VERSION}
+
+
 @pytest.mark.parametrize("size", [16 << 20, 17 << 20, 48 << 20])
 def test_a_document_that_is_too_large_is_refused_and_others_are_not(server: MongoServer, size: int) -> None:
     large = document(1, State.SUCCEEDED, params={"text": "x" * size})

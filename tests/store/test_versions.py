@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from tests.contracts.store import definition
 from tests.support.mongo import MongoServer
-from windmill.core.documents import from_document
+from windmill.core.documents import Document, from_document
 from windmill.core.errors import Unavailable
-from windmill.core.model import State
+from windmill.core.model import TERMINAL, State
 from windmill.core.ports import COLLECTIONS, Batch, ExecutionFilter, Store
 from windmill.store import schema
 from windmill.store.mongo import MongoStore
@@ -57,6 +58,21 @@ def check(store: Store) -> None:
     assert [one["id"] for one in store.jobs() if one["deleted"]] == ["p/cut", "p/often"]
     assert [one["kind"] for one in store.pending_requests()] == ["pause"]
     assert store.status("scheduler") is not None
+    check_pages(store, found)
+
+
+def check_pages(store: Store, found: list[Document]) -> None:
+    """Hold what pages ask to what the store lists, whatever it did not keep yet when it was written."""
+    ended = [one for one in found if one["state"] in TERMINAL]
+    assert sum(one["count"] for one in store.tally()) == len(ended)
+    assert sum(one["duration_ms"] for one in store.tally()) == sum(one["duration_ms"] or 0 for one in ended)
+    for job in {one["job"] for one in found}:
+        ran = [one for one in found if one["job"] == job and one["state"] != State.SKIPPED]
+        brief = [{name: one[name] for name in ("id", "state", "queued_at", "duration_ms")} for one in ran]
+        assert store.recent([job]).get(job, []) == brief
+    slow = ExecutionFilter(longer_than=timedelta(milliseconds=300))
+    assert store.executions(slow).items == [one for one in found if (one["duration_ms"] or 0) >= 300] != []
+    assert len(store.requests().items) == COUNTS["requests"]
 
 
 def _count(connection: sqlite3.Connection, table: str) -> int:
