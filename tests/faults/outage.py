@@ -30,7 +30,7 @@ from windmill.store.mongo import MongoStore
 
 BEFORE: Final = 2  # seconds of work before the fault, and after it
 AFTER: Final = 2
-ARRIVAL: Final = timedelta(seconds=5)  # from the start of `windmill up` to the first slot; first sight owes nothing
+ARRIVAL: Final = timedelta(seconds=5)  # from the job files' coming to the first slot; first sight owes nothing
 SLOW: Final = 48 << 10  # bytes a second
 HEADINGS: Final = (
     *("fault", "slots due", "missing", "double", "executions", "without end", "acknowledged", "forgotten"),
@@ -145,21 +145,20 @@ def run(root: Path, server: MongoServer, fault: Fault, *, seconds: int, patience
     database = root.name
     with Proxy(server.port) as proxy, Live(root, f'[store]\nuri = "{proxy.uri(database)}"\n') as live:
         bed = Bed(live, server, proxy)
-        first = (now() + ARRIVAL).replace(microsecond=0) + timedelta(seconds=1)
-        work = Workload(root, first=first, count=BEFORE + seconds + AFTER)
-        due, seen = work.due(), set[str]()
+        with (fault.strike if fault.at_start else nothing)(bed):
+            live.up()
+            first = (now() + ARRIVAL).replace(microsecond=0) + timedelta(seconds=1)
+            work = Workload(root, first=first, count=BEFORE + seconds + AFTER)
+            due, seen = work.due(), set[str]()
+            if fault.at_start:
+                _sleep_until(first + timedelta(seconds=seconds))
 
         def stored() -> bool:
             with suppress(Exception), closing(MongoStore(server.uri(database), readonly=True)) as store:
                 return settled(executions(store), due, work.written())
             return False
 
-        if fault.at_start:
-            with fault.strike(bed):
-                live.up()
-                _sleep_until(first + timedelta(seconds=seconds))
-        else:
-            live.up()
+        if not fault.at_start:
             _sleep_until(first + timedelta(seconds=BEFORE))
             with closing(MongoStore(server.uri(database), readonly=True)) as store:
                 seen = ended(executions(store))
