@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.support.builders import NOON, a_job, a_running_execution, an_execution
+from windmill.core.documents import to_text
+from windmill.core.errors import Unavailable
+from windmill.core.model import State
+from windmill.core.ports import Batch, Store
+from windmill.dashboard.facts import Facts
+from windmill.dashboard.factory import create_app
+from windmill.store.sqlite import SqliteStore
+
+NOW = NOON + timedelta(minutes=5)
+CANARY = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
+
+
+class Site:
+    """A dashboard on a store of its own, asked without a server."""
+
+    def __init__(self, database: Path) -> None:
+        self.database = database
+        self.put(Batch())
+        self.client: FlaskClient = create_app(
+            Facts(
+                version="1",
+                home="/srv/windmill",
+                open_store=self._open,
+                webhook_secret=lambda _project: None,
+                next_start=lambda _job, now: now + timedelta(minutes=10),
+                clock=lambda: NOW,
+            )
+        ).test_client()
+
+    def put(self, batch: Batch) -> None:
+        with closing(SqliteStore(self.database)) as store:
+            store.write(batch)
+
+    def page(self) -> str:
+        """The text of the overview, its white space as a browser shows it."""
+        text = re.sub(r"<[^>]*>", " ", self.client.get("/").get_data(as_text=True))
+        return unescape(re.sub(r"\s+", " ", text))
+
+    def _open(self, readonly: bool) -> Store:
+        if not self.database.exists():
+            raise Unavailable("gone")
+        return SqliteStore(self.database, readonly=readonly)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    yield Site(tmp_path / "windmill.db")
+
+
+def scheduler(seconds: float, *, left: bool = False) -> Batch:
+    """The scheduler was heard of so many seconds ago."""
+    at = to_text(NOW - timedelta(seconds=seconds))
+    return Batch(status={"scheduler": {"id": "scheduler", "at": at, "left": left, "home": "/srv/windmill"}})
+
+
+def test_an_empty_home_is_told_what_to_do_next(site: Site) -> None:
+    assert "No jobs yet. Put a YAML file in jobs.d/" in site.page()
+
+
+def test_a_job_stands_there_with_its_last_and_next_start(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()], executions=[an_execution()]))
+    page = site.page()
+    assert "p/hello" in page
+    assert "✓ Success" in page
+    assert "5 min ago" in page
+    assert "in 10 min" in page
+
+
+def test_what_runs_is_shown(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()], executions=[a_running_execution()]))
+    assert "▶ Running" in site.page()
+
+
+@pytest.mark.parametrize(
+    ("state", "shown"),
+    [(State.FAILED, "✕ Failed"), (State.TIMED_OUT, "⧖ Timed out"), (State.LOST, "? Lost")],
+)
+def test_a_failure_is_shown_with_its_reason(site: Site, state: State, shown: str) -> None:
+    site.put(Batch(executions=[an_execution(state=state, reason="the disk was full", exit_code=1)]))
+    page = site.page()
+    assert shown in page
+    assert "the disk was full" in page
+
+
+def test_jobs_that_are_gone_or_ours_are_not_listed(site: Site) -> None:
+    site.put(Batch(jobs=[a_job(id="p/gone", deleted=True), a_job(id="p/@sync", system=True)]))
+    assert "No jobs yet" in site.page()
+
+
+def test_a_problem_is_shown_with_its_place_and_hint(site: Site) -> None:
+    problem = {"file": "jobs.d/x.yaml", "line": 3, "column": 1, "message": "unknown key", "hint": "rename it"}
+    rest = {"expected": "", "found": "", "severity": "error", "code": "", "job": ""}
+    site.put(Batch(status={"catalog": {"id": "catalog", "problems": [problem | rest]}}))
+    page = site.page()
+    assert "jobs.d/x.yaml:3" in page
+    assert "unknown key rename it" in page
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        (Batch(), "no scheduler was seen here yet"),
+        (scheduler(2), "scheduler ok, 2 s ago"),
+        (scheduler(180), "scheduler silent, last heard of 3 min ago"),
+        (scheduler(2, left=True), "nothing will start"),
+    ],
+    ids=["never", "well", "silent", "ended"],
+)
+def test_the_heartbeat_of_the_scheduler_is_always_shown(site: Site, told: Batch, words: str) -> None:
+    site.put(told)
+    assert words in site.page()
+
+
+def test_a_store_that_is_away_is_said_and_asked_again_later(site: Site) -> None:
+    site.database.unlink()
+    answer = site.client.get("/")
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "The store does not answer" in answer.get_data(as_text=True)
+    site.put(Batch())
+    assert site.client.get("/").status_code == 200
+
+
+def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
+    problem = {"file": CANARY, "line": 1, "column": 1, "message": CANARY, "hint": CANARY}
+    rest = {"expected": CANARY, "found": CANARY, "severity": "error", "code": "", "job": ""}
+    status = {
+        "catalog": {"id": "catalog", "problems": [problem | rest]},
+        "scheduler": {"id": "scheduler", "at": to_text(NOW), "left": False, "home": CANARY},
+    }
+    job = a_job(id=f"p/{CANARY}", description=CANARY, schedule_words=CANARY)
+    failed = an_execution(id="2" * 16, job=f"p/{CANARY}", state=State.FAILED, reason=CANARY, exit_code=1)
+    running = a_running_execution(id="3" * 16, job=f"q/{CANARY}")
+    site.put(Batch(jobs=[job], executions=[failed, running], status=status))
+    html = site.client.get("/").get_data(as_text=True)
+    assert html.count("&lt;script&gt;") >= 7
+    assert not re.search(r"<script|<img|onerror=[^&]*>|\b49\b", html.replace("&gt;", ""))
+
+
+def test_a_page_holds_neither_script_nor_style_of_its_own(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()], executions=[an_execution()]))
+    html = site.client.get("/").get_data(as_text=True)
+    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|https?://", html)
+
+
+def test_everything_a_page_loads_is_there(site: Site) -> None:
+    html = site.client.get("/").get_data(as_text=True)
+    loaded = re.findall(r'(?:href|src)="(/[^"#]+)"', html)
+    assert len(loaded) >= 2
+    for path in loaded:
+        with site.client.get(path) as answer:
+            assert answer.status_code == 200, path
