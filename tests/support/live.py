@@ -73,11 +73,21 @@ class Live:
     # Processes
 
     def up(self, *options: str, version: Path | None = None) -> subprocess.Popen[bytes]:
-        """Start the scheduler and wait until it holds the home; `version` holds the package of another version."""
+        """Start the scheduler and wait until it holds the home; `version` holds the package of another version.
+
+        There is a dashboard only where the options name its port.
+        """
         self._errors += 1
         with (self.root / f"up-{self._errors}.err").open("wb") as errors:
             self.scheduler = subprocess.Popen(
-                [*WINDMILL, "--home", str(self.root), "up", *options],
+                [
+                    *WINDMILL,
+                    "--home",
+                    str(self.root),
+                    "up",
+                    *([] if "--port" in options or version else ["--no-dashboard"]),
+                    *options,
+                ],
                 stdout=errors,
                 stderr=errors,
                 env=self._environ(),

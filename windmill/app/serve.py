@@ -9,6 +9,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -182,10 +183,17 @@ class Scheduler:
         self._recorder.put(answers=answers)
 
 
-def serve(home: Home, *, once: bool = False, level: int = logging.INFO) -> int:
+def serve(
+    home: Home,
+    *,
+    once: bool = False,
+    level: int = logging.INFO,
+    beside: AbstractContextManager[object] | None = None,
+) -> int:
     """Run the home's jobs at their times until told to stop, or with `once` what is due now; return 0.
 
-    What happens is logged to stderr from `level` up. Raises Refused when another scheduler has the home.
+    What happens is logged to stderr from `level` up. `beside` is entered once we hold the home.
+    Raises Refused when another scheduler has the home.
     """
     log.configure(level)
     reader = catalog_reader(home)
@@ -224,7 +232,8 @@ def serve(home: Home, *, once: bool = False, level: int = logging.INFO) -> int:
             say(f"The store is away ({scheduler.store_away}): jobs run, and all they write waits in the journal.")
         watcher.start()
         poller.start()
-        ending = scheduler.loop.run(until=scheduler.loop.idle if once else lambda: False)
+        with beside or nullcontext():
+            ending = scheduler.loop.run(until=scheduler.loop.idle if once else lambda: False)
         poller.stop(LOOK_AT_EXIT)
         watcher.stop(LOOK_AT_EXIT)
     if ending is Ending.LEFT and scheduler.performer.running:

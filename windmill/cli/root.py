@@ -14,6 +14,7 @@ from windmill.cli.session import Session
 VERBS: Final = {
     "init": "init:init",
     "up": "up:up",
+    "dashboard": "dashboard:dashboard",
     "run": "run:run",
     "rerun": "rerun:rerun",
     "stop": "executions:stop",
@@ -40,7 +41,7 @@ VERBS: Final = {
     "version": "shell:version",
 }
 GROUPS: Final = {
-    "Begin": ["init", "up"],
+    "Begin": ["init", "up", "dashboard"],
     "Run": ["run", "rerun", "stop", "pause", "resume"],
     "See": ["ps", "logs", "jobs", "next", "show"],
     "Check": ["validate", "problems", "plan", "schedule", "schema", "doctor"],

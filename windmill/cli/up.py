@@ -12,8 +12,11 @@ from windmill.cli.session import Session
 
 @click.command(cls=Verb)
 @click.option("--once", is_flag=True, help="Run what is due now, wait for it to end, and leave.")
+@click.option("--host", help="Where the dashboard listens; only loopback is taken.", metavar="H")
+@click.option("--port", type=click.IntRange(0, 65_535), help="On which port; 0 is any that is free.", metavar="N")
+@click.option("--no-dashboard", is_flag=True, help="Only the scheduler.")
 @click.pass_obj
-def up(session: Session, once: bool) -> int:
+def up(session: Session, once: bool, host: str | None, port: int | None, no_dashboard: bool) -> int:
     """Run the home's jobs at their times until told to stop.
 
     Examples:
@@ -26,4 +29,10 @@ def up(session: Session, once: bool) -> int:
     from windmill.app.serve import serve
 
     level = logging.WARNING if session.quiet else logging.DEBUG if session.verbose else logging.INFO
-    return serve(session.home, once=once, level=level)
+    if once or no_dashboard:
+        return serve(session.home, once=once, level=level)
+    from windmill.app.dashboard_process import DashboardProcess
+
+    options = [*(["--host", host] if host else []), *([] if port is None else ["--port", str(port)])]
+    options += ["--quiet"] if session.quiet else []
+    return serve(session.home, level=level, beside=DashboardProcess(session.home.root, options, session.say))

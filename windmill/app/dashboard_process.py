@@ -1,0 +1,81 @@
+"""The dashboard as a process of its own beside the scheduler: started, started again when it dies, ended with us."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+# All in seconds.
+BACK_OFF: Final = 1.0  # before the first start after a death; doubles
+BACK_OFF_MAX: Final = 60.0
+STEADY: Final = 30.0  # of life after which a death counts as the first again
+PATIENCE: Final = 2.0  # for it to end before it is killed
+
+
+class DashboardProcess:
+    """Use as a context manager. What the process says is passed on; what it said before it died, only once.
+
+    It holds the other end of a pipe of ours as its stdin and ends when that closes, so also when we are killed.
+    """
+
+    def __init__(self, root: Path, options: list[str], say: Callable[[str], None]) -> None:
+        self._command = [sys.executable, "-m", "windmill", "--home", str(root), "dashboard", "--leashed", *options]
+        self._say = say
+        self._told: set[str] = set()
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dashboard", daemon=True)
+
+    def __enter__(self) -> DashboardProcess:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._stopping.set()
+            process = self._process
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _run(self) -> None:
+        pause = BACK_OFF
+        while not self._stopping.is_set():
+            began = time.monotonic()
+            self._live()
+            if time.monotonic() - began > STEADY:
+                pause = BACK_OFF
+                self._told.clear()
+            self._stopping.wait(pause)
+            pause = min(pause * 2, BACK_OFF_MAX)
+
+    def _live(self) -> None:
+        """Start the process, pass on what it says, and return when it has ended."""
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            pipe = subprocess.PIPE
+            process = self._process = subprocess.Popen(
+                self._command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True, start_new_session=True
+            )
+        with process:
+            for line in process.stderr or ():
+                self._tell(line.rstrip("\n"))
+        if not self._stopping.is_set():
+            self._tell("The dashboard is not up; jobs run all the same, and it is tried again.")
+
+    def _tell(self, line: str) -> None:
+        if line not in self._told and len(self._told) < 1000:  # noqa: PLR2004 - enough to know what is wrong
+            self._told.add(line)
+            self._say(line)

@@ -1,0 +1,35 @@
+"""`dashboard`: the pages alone, without a scheduler."""
+
+from __future__ import annotations
+
+import logging
+
+import rich_click as click
+
+from windmill.cli.root import Verb
+from windmill.cli.session import Session
+
+
+@click.command(cls=Verb)
+@click.option("--host", help="Where to listen; only loopback is taken.", metavar="H")
+@click.option("--port", type=click.IntRange(0, 65_535), help="On which port; 0 is any that is free.", metavar="N")
+@click.option("--leashed", is_flag=True, hidden=True)
+@click.pass_obj
+def dashboard(session: Session, host: str | None, port: int | None, leashed: bool) -> None:
+    """Serve the dashboard and take in push webhooks, until told to stop; `windmill up` does so by itself.
+
+    Examples:
+        windmill dashboard              on http://127.0.0.1:5000
+        windmill dashboard --port 0     on a free port, which is said
+    """
+    from windmill.app.web import run_dashboard
+
+    settings = session.home.settings
+    run_dashboard(
+        session.home,
+        host=host or settings.dashboard_host,
+        port=settings.dashboard_port if port is None else port,
+        say=session.say,
+        level=logging.WARNING if session.quiet else logging.INFO,
+        leashed=leashed,
+    )
