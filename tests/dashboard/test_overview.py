@@ -15,8 +15,8 @@ from windmill.core.documents import to_text
 from windmill.core.errors import Unavailable
 from windmill.core.model import State
 from windmill.core.ports import Batch, Store
-from windmill.dashboard.facts import Facts
 from windmill.dashboard.factory import create_app
+from windmill.dashboard.facts import Facts
 from windmill.store.sqlite import SqliteStore
 
 NOW = NOON + timedelta(minutes=5)
