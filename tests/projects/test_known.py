@@ -90,7 +90,7 @@ def test_a_newly_published_revision_is_seen_at_once(home: Path) -> None:
 def test_bytecode_of_a_revision_is_kept_outside_of_it(home: Path) -> None:
     publish(home, "reports")
     place = known(home, reports=ProjectSettings(git="/r")).locate("reports")
-    assert place.env["PYTHONPYCACHEPREFIX"] == str(home / ".windmill" / "pycache" / "reports")
+    assert place.env["PYTHONPYCACHEPREFIX"] == str(home / ".windmill" / "pycache" / "reports" / COMMIT)
 
 
 def test_a_single_file_is_used_where_it_lies(home: Path) -> None:

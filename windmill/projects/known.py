@@ -152,9 +152,10 @@ class KnownProjects:
 
     def at(self, project: str, revision: Revision) -> Location:
         """Return where executions of a published revision start."""
-        variables = {"PYTHONPYCACHEPREFIX": str(self._state / "pycache" / project)}
+        revisions = Revisions(self._state, project)
+        variables = {"PYTHONPYCACHEPREFIX": str(revisions.compiled(revision.key))}
         if revision.key:
-            variables["WINDMILL_REVISION_ROOT"] = str(Revisions(self._state, project).path(revision.key))
+            variables["WINDMILL_REVISION_ROOT"] = str(revisions.path(revision.key))
         return Location(
             root=revision.root,
             revision=revision.name or None,

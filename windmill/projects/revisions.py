@@ -34,12 +34,17 @@ class Revisions:
 
     def __init__(self, state: Path, project: str) -> None:
         self._directory = state.absolute() / "revisions" / project
+        self._compiled = state.absolute() / "pycache" / project
 
     def path(self, key: str) -> Path:
         """Return where the revision lies, or would."""
         if not is_key(key):
             raise ValueError(f"no key of a revision: {key!r}")
         return self._directory / key
+
+    def compiled(self, key: str) -> Path:
+        """Return where Python keeps what it compiled of the revision; "" stands for code that is used in place."""
+        return self._compiled / key
 
     @contextmanager
     def temporary(self) -> Iterator[Path]:
@@ -108,6 +113,7 @@ class Revisions:
         return found
 
     def _discard(self, revision: Path) -> None:
+        _remove(self.compiled(revision.name))
         trash = revision.with_name(_TRASH + revision.name)
         _remove(trash)
         revision.rename(trash)
