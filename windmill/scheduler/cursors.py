@@ -37,9 +37,12 @@ class Cursors:
     def move(self, stream: str, position: Position) -> None:
         """Remember the position. Raises OSError."""
         path = self._path(stream)
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         line = json.dumps(position._asdict()).ljust(_LINE).encode("ascii")
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fd = _opened(path)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            fd = _opened(path)
         try:
             os.pwrite(fd, line, 0)
         finally:
@@ -56,3 +59,7 @@ class Cursors:
 
     def _path(self, stream: str) -> Path:
         return self._directory / stream / "cursor"
+
+
+def _opened(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
