@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
 from html import unescape
@@ -11,7 +10,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.support.builders import NOON, a_job, a_running_execution, an_execution
-from windmill.core.documents import to_text
+from windmill.core.documents import Document, to_text
 from windmill.core.errors import Unavailable
 from windmill.core.model import State
 from windmill.core.ports import Batch, Store
@@ -56,8 +55,8 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Iterator[Site]:
-    yield Site(tmp_path / "windmill.db")
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "windmill.db")
 
 
 def scheduler(seconds: float, *, left: bool = False) -> Batch:
@@ -77,6 +76,31 @@ def test_a_job_stands_there_with_its_last_and_next_start(site: Site) -> None:
     assert "✓ Success" in page
     assert "5 min ago" in page
     assert "in 10 min" in page
+
+
+def test_jobs_that_went_wrong_come_first(site: Site) -> None:
+    went_wrong = an_execution(job="p/zebra", state=State.FAILED)
+    site.put(Batch(jobs=[a_job(id="p/ant"), a_job(id="p/zebra")], executions=[went_wrong]))
+    jobs = site.page().partition("Schedule")[2]
+    assert jobs.index("p/zebra") < jobs.index("p/ant")
+
+
+def test_of_many_problems_some_are_shown_and_all_are_counted(site: Site) -> None:
+    rest = {
+        "line": 0,
+        "column": 0,
+        "hint": "",
+        "expected": "",
+        "found": "",
+        "severity": "error",
+        "code": "",
+        "job": "",
+    }
+    problems = [{"file": f"jobs.d/{number}.yaml", "message": "not YAML"} | rest for number in range(1000)]
+    site.put(Batch(status={"catalog": {"id": "catalog", "problems": problems}}))
+    page = site.page()
+    assert "1000 problems in files" in page
+    assert page.count("not YAML") == 50
 
 
 def test_what_runs_is_shown(site: Site) -> None:
@@ -115,7 +139,7 @@ def test_a_problem_is_shown_with_its_place_and_hint(site: Site) -> None:
         (Batch(), "no scheduler was seen here yet"),
         (scheduler(2), "scheduler ok, 2 s ago"),
         (scheduler(180), "scheduler silent, last heard of 3 min ago"),
-        (scheduler(2, left=True), "nothing will start"),
+        (scheduler(2, left=True), "scheduler stopped 2 s ago: nothing will start"),
     ],
     ids=["never", "well", "silent", "ended"],
 )
@@ -136,7 +160,7 @@ def test_a_store_that_is_away_is_said_and_asked_again_later(site: Site) -> None:
 def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
     problem = {"file": CANARY, "line": 1, "column": 1, "message": CANARY, "hint": CANARY}
     rest = {"expected": CANARY, "found": CANARY, "severity": "error", "code": "", "job": ""}
-    status = {
+    status: dict[str, Document] = {
         "catalog": {"id": "catalog", "problems": [problem | rest]},
         "scheduler": {"id": "scheduler", "at": to_text(NOW), "left": False, "home": CANARY},
     }

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -16,9 +17,11 @@ BACK_OFF_MAX: Final = 60.0
 STEADY: Final = 30.0  # of life after which a death counts as the first again
 PATIENCE: Final = 2.0  # for it to end before it is killed
 
+REMEMBERED: Final = 100  # lines
+
 
 class DashboardProcess:
-    """Use as a context manager. What the process says is passed on; what it said before it died, only once.
+    """Use as a context manager. What the process says is passed on, unless the one before it said the same.
 
     It holds the other end of a pipe of ours as its stdin and ends when that closes, so also when we are killed.
     """
@@ -26,7 +29,7 @@ class DashboardProcess:
     def __init__(self, root: Path, options: list[str], say: Callable[[str], None]) -> None:
         self._command = [sys.executable, "-m", "windmill", "--home", str(root), "dashboard", "--leashed", *options]
         self._say = say
-        self._told: set[str] = set()
+        self._said: deque[str] = deque(maxlen=REMEMBERED)  # by the process before
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -56,7 +59,6 @@ class DashboardProcess:
             self._live()
             if time.monotonic() - began > STEADY:
                 pause = BACK_OFF
-                self._told.clear()
             self._stopping.wait(pause)
             pause = min(pause * 2, BACK_OFF_MAX)
 
@@ -67,15 +69,23 @@ class DashboardProcess:
                 return
             pipe = subprocess.PIPE
             process = self._process = subprocess.Popen(
-                self._command, stdin=pipe, stdout=subprocess.DEVNULL, stderr=pipe, text=True, start_new_session=True
+                self._command,
+                stdin=pipe,
+                stdout=subprocess.DEVNULL,
+                stderr=pipe,
+                text=True,
+                errors="replace",
+                start_new_session=True,
             )
+        said: deque[str] = deque(maxlen=REMEMBERED)
         with process:
             for line in process.stderr or ():
-                self._tell(line.rstrip("\n"))
+                self._tell(line.rstrip("\n"), said)
         if not self._stopping.is_set():
-            self._tell("The dashboard is not up; jobs run all the same, and it is tried again.")
+            self._tell("The dashboard is not up; jobs run all the same, and it is tried again.", said)
+        self._said = said
 
-    def _tell(self, line: str) -> None:
-        if line not in self._told and len(self._told) < 1000:  # noqa: PLR2004 - enough to know what is wrong
-            self._told.add(line)
+    def _tell(self, line: str, said: deque[str]) -> None:
+        said.append(line)
+        if line not in self._said:
             self._say(line)

@@ -6,7 +6,6 @@ import os
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from windmill import __version__, log
@@ -16,14 +15,16 @@ from windmill.app.schedules import schedule_of
 from windmill.app.upcoming import upcoming
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
+from windmill.core.model import Schedule
 from windmill.core.ports import Store
 from windmill.dashboard.factory import BODY_MAX, create_app
-from windmill.dashboard.facts import Facts
+from windmill.dashboard.facts import Facts, NextStart
 from windmill.dashboard.serve import listen, serve
 from windmill.projects.fingerprint import secret
 from windmill.scheduler import clock
 
 STDIN: Final = 0
+SCHEDULES_KEPT: Final = 20_000
 
 
 def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None], level: int, leashed: bool) -> None:
@@ -56,18 +57,27 @@ def facts_of(home: Home) -> Facts:
         home=str(home.root),
         open_store=open_store,
         webhook_secret=webhook_secret,
-        next_start=partial(next_start, home),
+        next_start=next_starts(home),
         clock=clock.now,
         trusted_hosts=home.settings.trusted_hosts,
     )
 
 
-def next_start(home: Home, job: Document, now: datetime) -> datetime | None:
-    """Return when the job is due next, by its definition as it was recorded; None where that is never."""
-    try:
-        return next(upcoming(schedule_of(home, job), job, now), None)
-    except WindmillError:
-        return None  # a definition that a newer version recorded
+def next_starts(home: Home) -> NextStart:
+    """Return what answers when a job, by its document, is due next; it reads every definition once."""
+    known: dict[str, Schedule | None] = {}  # by the digest of the job
+
+    def next_start(job: Document, now: datetime) -> datetime | None:
+        if len(known) > SCHEDULES_KEPT:
+            known.clear()
+        try:
+            if job["digest"] not in known:
+                known[job["digest"]] = schedule_of(home, job)
+            return next(upcoming(known.get(job["digest"]), job, now), None)
+        except WindmillError:
+            return None  # a definition that a newer version recorded
+
+    return next_start
 
 
 def _end_with_parent() -> None:

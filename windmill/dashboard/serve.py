@@ -10,7 +10,7 @@ from collections.abc import Callable
 from flask import Flask
 from waitress.server import create_server
 
-from windmill.core.errors import Refused, Unavailable, WindmillError
+from windmill.core.errors import Refused, WindmillError
 
 # Measured: with the defaults of 4 threads and 100 connections, a hundred people who watch output lock everybody out;
 # without the lookahead a viewer who vanished is noticed 13 seconds late.
@@ -23,8 +23,8 @@ HEADERS_MAX = 64 << 10  # bytes
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens there, port 0 being any that is free.
 
-    Raises Refused for an address that others can reach: until there is a sign-in, everybody there could read
-    everything. Raises Unavailable in words where the port is taken.
+    Raises Refused where the port is taken, and for an address that others can reach: until there is a sign-in,
+    everybody there could read everything.
     """
     address = _loopback(host)
     listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)  # noqa: PLR2004 - IPv6
@@ -35,7 +35,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         hint = "--port N or [dashboard] port in windmill.toml chooses another; 0 is any that is free"
-        raise Unavailable(f"the dashboard cannot listen on {host}:{port}: {error.strerror}", hint=hint) from error
+        raise Refused(f"the dashboard cannot listen on {host}:{port}: {error.strerror}", hint=hint) from error
     return listener
 
 
