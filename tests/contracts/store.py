@@ -301,6 +301,14 @@ def test_pages_hold_exactly_what_matches_newest_first(stores: Stores, wanted: Ex
     assert listed(store, wanted, limit) == [one["id"] for one in newest_first if _matches(one, wanted)]
 
 
+def test_what_a_text_finds_by_job_and_by_id_is_listed_once(stores: Stores) -> None:
+    store = stores()
+    digits = identity(5)[:4]
+    mine = [document(number, job=f"p/{digits}") for number in (5, 6)]
+    store.write(Batch(executions=[*mine, document(7)]))
+    assert listed(store, ExecutionFilter(text=digits)) == [identity(6), identity(5)]
+
+
 def test_the_text_of_an_output_is_found_wherever_its_blocks_end_but_in_one_stream(stores: Stores) -> None:
     store = stores()
     store.write(

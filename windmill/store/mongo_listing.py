@@ -42,14 +42,16 @@ def stretches(search: Search) -> Iterator[Document]:
     yield {**conditions, **_between(since, {"$lt": instant})}
 
 
-def find_horizon(executions: Collection[Document], search: Search) -> datetime | None:
+def find_horizon(
+    executions: Collection[Document], search: Search, *, entries: int = LOOKED_THROUGH
+) -> datetime | None:
     """Return down to which instant a page looks, None when it may look through all there is."""
     if not search.tries or (search.jobs is not None and not search.jobs):
         return None
     milliseconds, identity = search.below
     below = {} if search.below == NEWEST else {"$lte" if identity else "$lt": instant_of(milliseconds)}
     wanted = {**_led(search), **_between(search.wanted.since, below)}
-    found = executions.find_one(wanted, {"_id": False, "queued_at": True}, sort=NEWEST_FIRST, skip=LOOKED_THROUGH)
+    found = executions.find_one(wanted, {"_id": False, "queued_at": True}, sort=NEWEST_FIRST, skip=entries)
     return found["queued_at"] if found else None
 
 

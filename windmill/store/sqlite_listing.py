@@ -47,7 +47,7 @@ def select_page(search: Search, *, limit: int) -> tuple[str, list[Any]]:
     )
 
 
-def find_horizon(connection: sqlite3.Connection, search: Search) -> datetime | None:
+def find_horizon(connection: sqlite3.Connection, search: Search, *, entries: int = LOOKED_THROUGH) -> datetime | None:
     """Return down to which instant a page looks, None when it may look through all there is."""
     if not search.tries:
         return None
@@ -59,7 +59,7 @@ def find_horizon(connection: sqlite3.Connection, search: Search) -> datetime | N
             f"SELECT queued_at FROM execution INDEXED BY {index}"  # noqa: S608 - only literals of this module
             f" WHERE {led}(queued_at, id) < (?, ?) AND queued_at >= ? {_NEWEST_FIRST} OFFSET ?"
         )
-        offset = LOOKED_THROUGH // len(stretches)
+        offset = entries // len(stretches)
         found += [row[0] for row in connection.execute(query, [*values, *search.below, since, 1, offset])]
     return instant_of(max(found)) if found else None
 
