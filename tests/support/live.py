@@ -85,7 +85,7 @@ class Live:
                     "--home",
                     str(self.root),
                     "up",
-                    *([] if "--port" in options or version else ["--no-dashboard"]),
+                    *([] if "--port" in options else ["--no-dashboard"]),
                     *options,
                 ],
                 stdout=errors,
