@@ -78,6 +78,8 @@ class MongoServer:
     def freeze(self) -> None:
         """Stop it from running: the kernel goes on accepting connections and bytes, and nobody answers."""
         self._signal(signal.SIGSTOP)
+        threads = Path(f"/proc/{self.pid}/task")
+        until(lambda: all(_state(thread) in "TZ" for thread in threads.iterdir()), what="every thread has stopped")
 
     def thaw(self) -> None:
         """Let it run again."""
@@ -108,3 +110,11 @@ def free_port() -> int:
         with socket.socket() as probe:
             if probe.connect_ex((HOST, port)) != 0:
                 return port
+
+
+def _state(process: Path) -> str:
+    """Return the letter for what a process or thread does, Z for one that is gone."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "Z"
