@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 from contextlib import closing
@@ -112,6 +113,12 @@ def test_the_vector_of_standard_webhooks_is_genuine() -> None:
 )
 def test_a_changed_or_old_standard_webhook_is_not(change: dict[str, str]) -> None:
     assert not genuine(SIGNED | change, b'{"test": 2432232314}', STANDARD, NOW)
+
+
+def test_a_signing_token_without_content_lets_nobody_in() -> None:
+    content = f"{SIGNED['webhook-id']}.{SIGNED['webhook-timestamp']}.{{}}".encode()
+    forged = base64.b64encode(hmac.new(b"", content, hashlib.sha256).digest()).decode()
+    assert not genuine(SIGNED | {"webhook-signature": f"v1,{forged}"}, b"{}", "whsec_", NOW)
 
 
 def test_a_ping_is_answered_and_asks_for_nothing(app: APIFlask, database: Path) -> None:

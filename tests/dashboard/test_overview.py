@@ -1,57 +1,18 @@
 from __future__ import annotations
 
 import re
-from contextlib import closing
 from datetime import timedelta
-from html import unescape
 from pathlib import Path
 
 import pytest
-from flask.testing import FlaskClient
 
-from tests.support.builders import NOON, a_job, a_running_execution, an_execution
+from tests.support.builders import a_job, a_running_execution, an_execution
+from tests.support.dashboard import NOW, Site
 from windmill.core.documents import Document, to_text
-from windmill.core.errors import Unavailable
 from windmill.core.model import State
-from windmill.core.ports import Batch, Store
-from windmill.dashboard.factory import create_app
-from windmill.dashboard.facts import Facts
-from windmill.store.sqlite import SqliteStore
+from windmill.core.ports import Batch
 
-NOW = NOON + timedelta(minutes=5)
 CANARY = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7*7 }}"
-
-
-class Site:
-    """A dashboard on a store of its own, asked without a server."""
-
-    def __init__(self, database: Path) -> None:
-        self.database = database
-        self.put(Batch())
-        self.client: FlaskClient = create_app(
-            Facts(
-                version="1",
-                home="/srv/windmill",
-                open_store=self._open,
-                webhook_secret=lambda _project: None,
-                next_start=lambda _job, now: now + timedelta(minutes=10),
-                clock=lambda: NOW,
-            )
-        ).test_client()
-
-    def put(self, batch: Batch) -> None:
-        with closing(SqliteStore(self.database)) as store:
-            store.write(batch)
-
-    def page(self) -> str:
-        """The text of the overview, its white space as a browser shows it."""
-        text = re.sub(r"<[^>]*>", " ", self.client.get("/").get_data(as_text=True))
-        return unescape(re.sub(r"\s+", " ", text))
-
-    def _open(self, readonly: bool) -> Store:
-        if not self.database.exists():
-            raise Unavailable("gone")
-        return SqliteStore(self.database, readonly=readonly)
 
 
 @pytest.fixture

@@ -36,11 +36,12 @@ def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None
     if leashed:
         threading.Thread(target=_end_with_parent, name="leash", daemon=True).start()
     listener = listen(host, port)
-    serve(create_app(facts_of(home)), listener, body_max=BODY_MAX, ready=lambda url: say(f"Dashboard: {url}"))
+    app = create_app(facts_of(home, host))
+    serve(app, listener, body_max=BODY_MAX, ready=lambda url: say(f"Dashboard: {url}"))
 
 
-def facts_of(home: Home) -> Facts:
-    """Return what the dashboard of this home is to know."""
+def facts_of(home: Home, *hosts: str) -> Facts:
+    """Return what the dashboard of this home is to know; `hosts` it answers to beside those that settings name."""
     projects = LiveProjectSettings(home)
 
     def open_store(readonly: bool) -> Store:
@@ -59,7 +60,7 @@ def facts_of(home: Home) -> Facts:
         webhook_secret=webhook_secret,
         next_start=next_starts(home),
         clock=clock.now,
-        trusted_hosts=home.settings.trusted_hosts,
+        trusted_hosts=(*home.settings.trusted_hosts, *hosts),
     )
 
 

@@ -85,7 +85,7 @@ def _recent(timestamp: str, now: datetime) -> bool:
 def _key(secret: str) -> bytes:
     if secret.startswith(SERIALIZED):
         try:
-            return base64.b64decode(secret.removeprefix(SERIALIZED), validate=True)
+            return base64.b64decode(secret.removeprefix(SERIALIZED), validate=True) or secret.encode()
         except binascii.Error:
             pass
     return secret.encode()
