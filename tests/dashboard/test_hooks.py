@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -113,6 +113,11 @@ def test_the_vector_of_standard_webhooks_is_genuine() -> None:
 )
 def test_a_changed_or_old_standard_webhook_is_not(change: dict[str, str]) -> None:
     assert not genuine(SIGNED | change, b'{"test": 2432232314}', STANDARD, NOW)
+
+
+@pytest.mark.parametrize(("seconds", "taken"), [(-301, False), (-300, True), (300, True), (301, False)])
+def test_a_signed_time_counts_for_five_minutes(seconds: int, taken: bool) -> None:
+    assert genuine(SIGNED, b'{"test": 2432232314}', STANDARD, NOW + timedelta(seconds=seconds)) == taken
 
 
 def test_a_signing_token_without_content_lets_nobody_in() -> None:

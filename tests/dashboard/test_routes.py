@@ -61,6 +61,15 @@ def test_nothing_is_changed_for_somebody_who_does_not_know_a_secret(site: Site) 
             assert answer.status_code in {401, 404}, (method, path)
 
 
+def test_a_browser_is_told_to_trust_nothing_but_our_own_files(site: Site) -> None:
+    headers = site.client.get("/").headers
+    policy = dict(part.split(" ", 1) for part in headers["Content-Security-Policy"].split("; "))
+    assert policy.pop("default-src") == policy.pop("frame-ancestors") == policy.pop("base-uri") == "'none'"
+    assert set(policy.values()) == {"'self'"}
+    assert (headers["X-Content-Type-Options"], headers["X-Frame-Options"]) == ("nosniff", "DENY")
+    assert (headers["Cache-Control"], headers["Referrer-Policy"]) == ("no-store", "same-origin")
+
+
 def test_every_answer_carries_the_headers_and_an_id_of_its_own(site: Site) -> None:
     too_large = {"data": b"x" * (1 << 20 | 1), "headers": {"X-Gitlab-Token": SECRET}}
     answers = [site.client.open(path, method=method, buffered=True) for method, path in routes(site)]
