@@ -6,6 +6,7 @@ is a context that holds a store on an empty database of its own.
 
 from __future__ import annotations
 
+import base64
 import random
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -343,6 +344,24 @@ def test_a_page_says_how_far_it_looked_into_output_and_the_next_goes_on_from_the
     assert ([one["id"] for one in last.items], last.looked_until) == ([identity(0)], None)
 
 
+@pytest.mark.parametrize("odd", ["\udcff", "a\0b"])
+def test_what_cannot_be_stored_is_found_nowhere(stores: Stores, odd: str) -> None:
+    store = stores()
+    store.write(Batch(executions=MANY))
+    manual = frozenset({"manual"})
+    for wanted in (
+        ExecutionFilter(job=odd, triggers=manual),
+        ExecutionFilter(project=odd, triggers=manual),
+        ExecutionFilter(jobs=frozenset({odd, "p/none"})),
+        ExecutionFilter(text=odd),
+        ExecutionFilter(revision=odd),
+        ExecutionFilter(contains=odd),
+    ):
+        assert store.executions(wanted) == Page(items=[])
+    assert store.recent([odd]) == {}
+    assert store.tally(job=odd) == store.tally(project=odd) == []
+
+
 def test_a_page_that_ends_the_list_has_no_cursor(stores: Stores) -> None:
     store = stores()
     store.write(Batch(executions=MANY[:6]))
@@ -350,7 +369,8 @@ def test_a_page_that_ends_the_list_has_no_cursor(stores: Stores) -> None:
 
 
 def test_a_foreign_cursor_is_refused(stores: Stores) -> None:
-    for cursor in ("", "%%%", "bm90IG91cnM=", "\udcff"):
+    beyond = base64.urlsafe_b64encode(b"9999-12-31T23:59:59-23:59 x").decode()
+    for cursor in ("", "%%%", "bm90IG91cnM=", "\udcff", beyond):
         with pytest.raises(Refused, match="cursor"):
             stores().executions(ExecutionFilter(), cursor=cursor)
 

@@ -16,7 +16,7 @@ _ALL: Final = 32 << 20  # bytes read for a page
 
 def containing(store: Store, wanted: ExecutionFilter, *, limit: int, cursor: str | None) -> Page:
     """Return a page of what is wanted, as far as its output may be looked into at once."""
-    needle = wanted.contains.encode("utf-8", "replace")
+    needle = wanted.contains.encode("utf-8", "surrogatepass")  # what is no text is found nowhere
     rest = replace(wanted, contains="")
     items: list[Document] = []
     looked, left = 0, _ALL

@@ -103,6 +103,8 @@ def resolve(wanted: ExecutionFilter, cursor: str | None, names: Callable[[], Ite
     below = NEWEST if cursor is None else place_after(cursor)
     if wanted.until is not None:
         below = min(below, (milliseconds(wanted.until), ""))
+    if not _may_be_stored("".join((wanted.project, wanted.text, wanted.revision, *(_within(wanted) or ())))):
+        return Search(wanted, frozenset(), "", below)
     jobs, ids, part = _within(wanted), "", wanted.text.lower()
     if part:
         jobs = frozenset(name for name in names() if part in name.lower() and (jobs is None or name in jobs))
@@ -140,8 +142,9 @@ def place_after(cursor: str) -> Place:
     """Return the (milliseconds, id) that a page begins below. Raises Refused for a foreign cursor."""
     try:
         instant, _, identity = base64.urlsafe_b64decode(cursor.encode()).decode().partition(" ")
-        return milliseconds(datetime.fromisoformat(instant)), identity
-    except (ValueError, TypeError) as error:
+        place = milliseconds(datetime.fromisoformat(instant))
+        return milliseconds(instant_of(place)), identity
+    except (ValueError, TypeError, OverflowError) as error:
         raise Refused("the page cursor is not one that WindMill gave", hint="start from the first page") from error
 
 
@@ -152,6 +155,11 @@ def instant_of(milliseconds: int) -> datetime:
 
 def _cursor(place: str) -> str:
     return base64.urlsafe_b64encode(place.encode()).decode()
+
+
+def _may_be_stored(text: str) -> bool:
+    """Return False for stray bytes of an argument, which equal nothing that is stored."""
+    return "\0" not in text and text.encode("utf-8", "replace").decode() == text
 
 
 def _within(wanted: ExecutionFilter) -> frozenset[str] | None:

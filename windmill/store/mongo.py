@@ -121,8 +121,11 @@ class MongoStore:
         self, *, job: str = "", project: str = "", since: datetime | None = None, until: datetime | None = None
     ) -> list[Document]:
         """Return {day, state, count, duration_ms} of ended executions; reads the index's entries of the window."""
-        with self._answering():
-            return tally(self._database["executions"], job=job, project=project, since=since, until=until)
+        try:
+            with self._answering():
+                return tally(self._database["executions"], job=job, project=project, since=since, until=until)
+        except UnicodeEncodeError:  # see _find
+            return []
 
     def open_executions(self) -> list[Document]:
         """Return all queued and running executions, oldest first."""

@@ -15,32 +15,14 @@ from typing import Any, Final
 from windmill.core.documents import Document
 from windmill.core.errors import Refused, Unavailable
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
-from windmill.store import sqlite_dump, sqlite_pages
+from windmill.store import sqlite_dump, sqlite_pages, sqlite_writes
 from windmill.store.containing import containing
-from windmill.store.documents import decode, encode, milliseconds, returned, stored_execution, stored_request
+from windmill.store.documents import decode, milliseconds, returned
 from windmill.store.expiry import find_expired
 from windmill.store.listing import IDS, NEWEST, newest_first, page, place_after, resolve
 from windmill.store.schema import answering, connect
-from windmill.store.sqlite_definitions import put_definitions
 from windmill.store.sqlite_listing import JOBS, find_horizon, select_page
 from windmill.store.sqlite_tally import select_tally, tallied
-
-# States only move forward: what is stored as terminal stays, and running never becomes queued again.
-_PUT_EXECUTION: Final = """
-INSERT INTO execution (id, job, project, state, trigger, queued_at, duration_ms, revision, document)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT (id) DO UPDATE SET job = excluded.job, project = excluded.project, state = excluded.state,
-    trigger = excluded.trigger, queued_at = excluded.queued_at, duration_ms = excluded.duration_ms,
-    revision = excluded.revision, document = excluded.document
-WHERE execution.state = 'queued' OR (execution.state = 'running' AND excluded.state <> 'queued')"""
-_PUT_OUTPUT: Final = """
-INSERT INTO output (execution, first, last, stream, at, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
-_DROP_OUTPUT: Final = "DELETE FROM output WHERE execution = ? AND first >= ? AND first <= ?3 AND last <= ?3"
-_PUT_JOB: Final = "INSERT INTO job VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document"
-_PUT_STATUS: Final = "INSERT INTO status VALUES (?, ?) ON CONFLICT DO UPDATE SET document = excluded.document"
-_ADD_REQUEST: Final = "INSERT INTO request (id, state, at, document) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
-_UNANSWERED: Final = "SELECT document FROM request WHERE id = ? AND state = 'pending'"
-_ANSWER_REQUEST: Final = "UPDATE request SET state = ?, document = ? WHERE id = ?"
 
 # A loose index scan: one seek finds the next job, one more its newest execution.
 _LATEST: Final = """
@@ -63,8 +45,6 @@ SELECT execution, first, last, stream, at, data FROM output WHERE execution = ?1
 _BLOCKS_BACKWARD: Final = """
 SELECT execution, first, last, stream, at, data FROM output WHERE execution = ? ORDER BY first DESC"""
 _LAST_SEQUENCE: Final = "SELECT last FROM output WHERE execution = ? ORDER BY first DESC LIMIT 1"
-_DELETE_EXECUTION: Final = "DELETE FROM execution WHERE id = ? AND state NOT IN ('queued', 'running')"
-_DELETE_OUTPUT: Final = "DELETE FROM output WHERE execution = ?"
 _PENDING: Final = """
 SELECT document FROM request INDEXED BY request_pending WHERE state = 'pending' ORDER BY at, id LIMIT ?"""
 
@@ -83,15 +63,7 @@ class SqliteStore:
     def write(self, batch: Batch) -> None:
         """Apply the batch in one transaction, on disk when this returns."""
         with self._transaction() as connection:
-            put_definitions(connection, batch.definitions)
-            connection.executemany(_PUT_EXECUTION, map(_execution_row, batch.executions))
-            connection.executemany(_PUT_OUTPUT, batch.output)
-            connection.executemany(_DROP_OUTPUT, [(drop.execution, drop.first, drop.last) for drop in batch.drops])
-            for job in batch.jobs:
-                _put_job(connection, job)
-            connection.executemany(_PUT_STATUS, [(name, encode(status)) for name, status in batch.status.items()])
-            for answer in batch.answers:
-                _answer(connection, answer)
+            sqlite_writes.write(connection, batch)
 
     def execution(self, prefix: str) -> Document | None:
         """Return the execution whose id starts with `prefix`, or None. Raises Refused when several do."""
@@ -182,7 +154,7 @@ class SqliteStore:
     def add_request(self, request: Document) -> None:
         """Store a request in state pending; the same id twice is one request."""
         with self._transaction() as connection:
-            connection.execute(_ADD_REQUEST, _request_row({**request, "state": "pending"}))
+            sqlite_writes.add_request(connection, {**request, "state": "pending"})
 
     def request(self, identity: str) -> Document | None:
         """Return the request with its state and answer."""
@@ -214,13 +186,8 @@ class SqliteStore:
 
     def delete(self, executions: Sequence[str]) -> int:
         """Delete these executions and their output in one transaction; return how many. Open ones stay."""
-        count = 0
         with self._transaction() as connection:
-            for execution in executions:
-                if connection.execute(_DELETE_EXECUTION, (execution,)).rowcount:
-                    connection.execute(_DELETE_OUTPUT, (execution,))
-                    count += 1
-        return count
+            return sum(sqlite_writes.delete(connection, execution) for execution in executions)
 
     def dump(self, collection: str) -> Iterator[bytes]:
         """Yield the collection as BSON in the form MongoDB keeps it, by `_id`; writes meanwhile are not seen."""
@@ -285,32 +252,6 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _execution_row(document: Document) -> tuple[Any, ...]:
-    stored = stored_execution(document)
-    return (
-        document["id"], document["job"], stored["project"], document["state"], document["trigger"],
-        milliseconds(stored["queued_at"]), stored["duration_ms"], document.get("revision"), encode(stored),
-    )  # fmt: skip
-
-
-def _request_row(document: Document) -> tuple[Any, ...]:
-    stored = stored_request(document)
-    return document["id"], document["state"], milliseconds(stored["at"]), encode(stored)
-
-
-def _put_job(connection: sqlite3.Connection, job: Document) -> None:
-    """Write the fields the document names; what is known of a deleted job stays."""
-    known = connection.execute("SELECT document FROM job WHERE id = ?", (job["id"],)).fetchone()
-    merged = {**decode(known[0]), **job} if known else job
-    connection.execute(_PUT_JOB, (job["id"], encode(merged)))
-
-
-def _answer(connection: sqlite3.Connection, answer: Document) -> None:
-    for (blob,) in connection.execute(_UNANSWERED, (answer["id"],)).fetchall():
-        answered = {**decode(blob), "state": answer["state"], "answer": answer["answer"]}
-        connection.execute(_ANSWER_REQUEST, (answer["state"], encode(answered), answer["id"]))
 
 
 def _only(documents: list[Document]) -> Document | None:
