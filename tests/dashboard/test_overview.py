@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +79,19 @@ def test_a_failure_is_shown_with_its_reason(site: Site, state: State, shown: str
     page = site.page()
     assert shown in page
     assert "the disk was full" in page
+
+
+@pytest.mark.parametrize(
+    ("facts", "shown"),
+    [
+        ({"reason": "exit_code", "exit_code": 3}, "exit code 3"),
+        ({"reason": "exit_code; output was cut", "exit_code": 3}, "exit code 3; output was cut"),
+        ({"reason": "signal: SIGSEGV", "exit_code": None, "signal": "SIGSEGV"}, "signal: SIGSEGV"),
+    ],
+)
+def test_how_a_process_ended_is_said_in_words(site: Site, facts: dict[str, Any], shown: str) -> None:
+    site.put(Batch(executions=[an_execution(state=State.FAILED, **facts)]))
+    assert shown in site.page()
 
 
 def test_jobs_that_are_gone_or_ours_are_not_listed(site: Site) -> None:

@@ -18,6 +18,7 @@ GLYPHS: Final = {
     "lost": "?",
     "skipped": "–",
 }
+_EXIT_CODE: Final = "exit_code"  # as a reason; the number beside it says more
 
 
 def state_word(state: str) -> str:
@@ -32,8 +33,7 @@ def glyph(state: str) -> str:
 
 def why(execution: Document) -> str:
     """Return in a few words how an execution ended, "" for one that went well."""
-    if execution["reason"]:
-        return str(execution["reason"])
-    if execution["signal"]:
-        return str(execution["signal"])
-    return f"exit code {execution['exit_code']}" if execution["exit_code"] else ""
+    reason = str(execution["reason"])
+    if not reason.startswith(_EXIT_CODE):
+        return reason
+    return f"exit code {execution['exit_code']}{reason.removeprefix(_EXIT_CODE)}"
