@@ -5,11 +5,12 @@ import hmac
 import re
 import urllib.error
 import urllib.request
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.support.git_server import Upstream
 from tests.support.live import Live
+from tests.support.stores import open_store
 from tests.support.waiting import until
 
 SETTINGS = """
@@ -50,6 +51,12 @@ def test_a_signed_push_makes_the_new_commit_live_long_before_its_poll(tmp_path: 
         assert push(url, b"{}", "sha256=00") == 401
         assert push(url, b"{}", "sha256=" + hmac.new(b"s3cret", b"{}", hashlib.sha256).hexdigest()) == 202
         until(lambda: second in live_commit(live), timeout=60, what="the second commit is live")
+        with closing(
+            open_store(live.store_uri or str(live.root / ".windmill" / "windmill.db"), readonly=True)
+        ) as store:
+            assert [(one["kind"], one["by"], one["state"]) for one in store.requests().items] == [
+                ("poll", "webhook", "done")
+            ]
         up.kill()
         up.wait()
         until(lambda: not any("dashboard" in Path(f"/proc/{pid}/cmdline").read_text() for pid in live.processes()))
