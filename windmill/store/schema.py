@@ -16,6 +16,9 @@ from windmill.store.version import missing
 
 BUSY_SECONDS: Final = 30
 _WAL_BYTES_KEPT: Final = 64 << 20
+_CACHE_KIB: Final = (
+    16 << 10
+)  # the pages of indexes that every write touches; with less, they are read again and again
 
 # Rows are appended in time order and found by index: with 64 KiB blocks a table without rowid, ordered by random
 # execution ids, writes a third slower. Columns that never change close the indexes, so that a filter on them
@@ -168,6 +171,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, steps: Sequence[str]) -
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     if left:
         _upgrade(connection, path, steps)
 
