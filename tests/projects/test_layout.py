@@ -37,7 +37,7 @@ def test_the_path_of_a_single_file_project_is_the_file(folders: ProjectFolders, 
 
 
 def test_a_directory_is_its_own_root(folders: ProjectFolders, tmp_path: Path) -> None:
-    location = folders.locate("reports")
+    location = folders.in_place(tmp_path / "projects" / "reports")
     assert (location.root, location.revision, location.python) == (str(tmp_path / "projects/reports"), None, PYTHON)
 
 
@@ -45,13 +45,13 @@ def test_an_environment_of_the_project_is_used(folders: ProjectFolders, tmp_path
     own = tmp_path / "projects" / "reports" / ".venv" / "bin" / "python"
     own.parent.mkdir(parents=True)
     own.symlink_to("/bin/sh")
-    assert folders.locate("reports").python == str(own)
+    assert folders.in_place(tmp_path / "projects" / "reports").python == str(own)
 
 
 def test_a_linked_directory_is_a_project(folders: ProjectFolders, tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "projects" / "linked").symlink_to(tmp_path / "elsewhere")
-    assert folders.locate("linked").root == str(tmp_path / "projects" / "linked")
+    assert folders.directories()["linked"] == tmp_path / "projects" / "linked"
 
 
 def test_a_single_file_that_links_out_is_refused(folders: ProjectFolders, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +16,7 @@ from windmill.projects import published
 from windmill.projects.archive import digest
 from windmill.projects.layout import ProjectFolders
 from windmill.projects.published import Published, Revision
-from windmill.projects.requirements import find
+from windmill.projects.requirements import KINDS, find
 from windmill.projects.revisions import Revisions, is_key
 from windmill.projects.settings import ProjectSettings
 
@@ -184,8 +185,8 @@ class KnownProjects:
         applied = self.published(project.name).applied if project.syncs else None
         if applied is not None:
             return self.at(project.name, applied)
-        if project.kind is Kind.DIRECTORY:
-            return self._folders.locate(project.name)
+        if project.kind is Kind.DIRECTORY and project.path is not None:
+            return self._folders.in_place(project.path)
         raise NotFound(
             f"nothing of the project {project.name} was published yet",
             hint=f"windmill sync {project.name} says why; windmill projects shows the last attempt",
@@ -212,7 +213,21 @@ def key_of(revision: str) -> str:
 
 
 def _has_requirements(path: Path) -> bool:
+    """Return True when the project asks for packages; its files are read again only when one of them changed."""
+    return _asks_for_packages(path, tuple(_status(path / name) for name in KINDS))
+
+
+@lru_cache(maxsize=4096)
+def _asks_for_packages(path: Path, _statuses: tuple[tuple[int, int, int] | None, ...]) -> bool:
     try:
         return find(path) is not None
     except WindmillError:  # the sync says what is wrong with them
         return True
+
+
+def _status(path: Path) -> tuple[int, int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_ino, status.st_size

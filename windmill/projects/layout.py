@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from windmill.core import paths
-from windmill.core.errors import NotFound, WindmillError
+from windmill.core.errors import WindmillError
 from windmill.core.model import Location
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -40,11 +40,8 @@ class ProjectFolders:
         """Return each NAME.zip by NAME; none when `projects/` cannot be read."""
         return self._files(_ARCHIVE)
 
-    def locate(self, project: str) -> Location:
-        """Return where the code of a directory is that is used in place. Raises NotFound."""
-        path = self.directories().get(project)
-        if path is None:
-            raise NotFound(f'there is no directory "{project}" under {self._directory}')
+    def in_place(self, path: Path) -> Location:
+        """Return where executions of a directory start that is used as it is."""
         own = path.absolute() / ".venv" / "bin" / "python"
         return Location(root=str(path.absolute()), revision=None, python=str(own) if own.exists() else self.python)
 

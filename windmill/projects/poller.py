@@ -23,7 +23,7 @@ log = logging.getLogger("windmill.projects")
 # All in seconds.
 LOCAL_POLL: Final = 2.0  # of files under projects/: one stat each
 LONGEST_BACK_OFF: Final = 3600.0
-LONGEST_PAUSE: Final = 1.0  # between looks for projects that came or went
+LONGEST_PAUSE: Final = 2.0  # between looks for projects that came or went
 
 LOOKS_AT_ONCE: Final = 4  # so that a server that hangs holds up no other
 
