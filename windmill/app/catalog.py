@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from windmill.app.home import SETTINGS_FILE
 from windmill.app.repository import JOBS, Repository, Settled
 from windmill.core.errors import Problem
 from windmill.core.model import Catalog, Job, Location
@@ -33,7 +34,10 @@ class _Parts:
 
 
 class HomeCatalog:
-    """Reads all job files there are. `loader_of` makes the reader of a directory, `home` being the home's own."""
+    """Reads all job files there are. `loader_of` makes the reader of a directory, `home` being the home's own.
+
+    `extra_problems` answers with what is wrong outside of job files.
+    """
 
     def __init__(
         self,
@@ -44,8 +48,10 @@ class HomeCatalog:
         loader_of: Callable[[Project, Path], Loader],
         state: Path,
         root: Path,
+        extra_problems: Callable[[], list[Problem]] = list,
     ) -> None:
         self.projects = projects
+        self._extra_problems = extra_problems
         self._home, self._repository = home, repository
         self._loader_of = loader_of
         self._state, self._root = state, root
@@ -59,18 +65,19 @@ class HomeCatalog:
         return self._home.unsettled or any(loader.unsettled for loader in self._loaders.values())
 
     def places(self) -> list[Path]:
-        """Return the directories, beside the home's own, whose entries say that something may have changed."""
+        """Return what, beside the home's own directory of job files, says that something may have changed."""
         carried = [
             project.path / JOBS
             for project in self.projects.all().values()
             if project.kind is Kind.DIRECTORY and project.path is not None
         ]
-        return [self._root / "projects", self._state / "projects", *(path for path in carried if path.is_dir())]
+        fixed = [self._root / SETTINGS_FILE, self._root / "projects", self._state / "projects"]
+        return [*fixed, *(path for path in carried if path.is_dir())]
 
     def load(self) -> Catalog:
         """Return what is wanted now; the same object when nothing changed. Never raises for what a file holds."""
         own = self._home.load()
-        parts = _Parts(stale=set(own.stale), problems=list(own.problems), files=own.files)
+        parts = _Parts(stale=set(own.stale), problems=[*own.problems, *self._extra_problems()], files=own.files)
         parts.add(own.jobs)
         parts.locations |= self.projects.locations()
         projects = self.projects.all()
