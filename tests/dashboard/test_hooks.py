@@ -47,7 +47,7 @@ def app(database: Path) -> APIFlask:
             home="/home",
             open_store=open_store,
             webhook_secret={"shop": SECRET}.get,
-            next_start=lambda _job, _now: None,
+            starts=lambda _job, _now: (),
             clock=lambda: NOW,
             trusted_hosts=("windmill.example.com",),
         )

@@ -34,7 +34,7 @@ class Site:
                 home="/srv/windmill",
                 open_store=self._open,
                 webhook_secret={"shop": SECRET}.get,
-                next_start=lambda _job, now: now + timedelta(minutes=10),
+                starts=lambda _job, now: (now + timedelta(minutes=10 * number) for number in range(1, 100)),
                 clock=lambda: NOW,
                 trusted_hosts=("hooks.example.com",),
             )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Final
 
@@ -17,8 +18,9 @@ from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
 from windmill.core.model import Schedule
 from windmill.core.ports import Store
+from windmill.core.zones import zone
 from windmill.dashboard.factory import BODY_MAX, create_app
-from windmill.dashboard.facts import Facts, NextStart
+from windmill.dashboard.facts import Facts, Starts
 from windmill.dashboard.serve import listen, serve
 from windmill.projects.fingerprint import secret
 from windmill.scheduler import clock
@@ -58,27 +60,27 @@ def facts_of(home: Home, *hosts: str) -> Facts:
         home=str(home.root),
         open_store=open_store,
         webhook_secret=webhook_secret,
-        next_start=next_starts(home),
+        starts=starts_of(home),
         clock=clock.now,
         trusted_hosts=(*home.settings.trusted_hosts, *hosts),
     )
 
 
-def next_starts(home: Home) -> NextStart:
-    """Return what answers when a job, by its document, is due next; it reads every definition once."""
+def starts_of(home: Home) -> Starts:
+    """Return what answers when a job, by its document, is due from now on; it reads every definition once."""
     known: dict[str, Schedule | None] = {}  # by the digest of the job
 
-    def next_start(job: Document, now: datetime) -> datetime | None:
+    def starts(job: Document, now: datetime) -> Iterator[datetime]:
         if len(known) > SCHEDULES_KEPT:
             known.clear()
-        try:
+        with suppress(WindmillError):  # a definition that a newer version recorded
             if job["digest"] not in known:
                 known[job["digest"]] = schedule_of(home, job)
-            return next(upcoming(known.get(job["digest"]), job, now), None)
-        except WindmillError:
-            return None  # a definition that a newer version recorded
+            if schedule := known[job["digest"]]:
+                place = zone(schedule.timezone)
+                yield from (instant.astimezone(place) for instant in upcoming(schedule, job, now))
 
-    return next_start
+    return starts
 
 
 def _end_with_parent() -> None:

@@ -6,7 +6,20 @@ from typing import Final
 
 from apiflask import APIFlask
 
-from windmill.dashboard import context, failures, health, hooks, overview, security
+from windmill.dashboard import (
+    context,
+    execution,
+    executions,
+    failures,
+    health,
+    hooks,
+    job,
+    output,
+    overview,
+    security,
+    shell,
+    text,
+)
 from windmill.dashboard.facts import Facts
 
 LOOPBACK: Final = ("localhost", "127.0.0.1")
@@ -30,9 +43,12 @@ def create_app(facts: Facts) -> APIFlask:
     app.config["TRUSTED_HOSTS"] = [*LOOPBACK, *facts.trusted_hosts]
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.finalize = text.visible
     context.install(app, facts)
+    output.install(app)
     security.install(app)
     failures.install(app)
-    for part in (overview, health, hooks):
+    shell.install(app)
+    for part in (overview, job, executions, execution, output, health, hooks):
         app.register_blueprint(part.blueprint)
     return app

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from windmill.core.documents import Document
 from windmill.core.ports import Store
 
-NextStart = Callable[[Document, datetime], datetime | None]
+Starts = Callable[[Document, datetime], Iterable[datetime]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,15 +17,15 @@ class Facts:
     """`open_store(readonly)` opens the store anew; it belongs to one request, which closes it.
 
     `webhook_secret(project)` returns the secret that pushes to the project are signed with, None where there is no
-    such project or no secret; it raises WindmillError where the secret cannot be read. `next_start(job, now)`
-    returns when a job's document is due next. `trusted_hosts` are the names, beside those of loopback, under which
-    the dashboard may be asked for.
+    such project or no secret; it raises WindmillError where the secret cannot be read. `starts(job, now)` yields when
+    a job's document is due from now on, in the zone of its schedule, perhaps without end. `trusted_hosts` are the
+    names, beside those of loopback, under which the dashboard may be asked for.
     """
 
     version: str
     home: str
     open_store: Callable[[bool], Store]
     webhook_secret: Callable[[str], str | None]
-    next_start: NextStart
+    starts: Starts
     clock: Callable[[], datetime]
     trusted_hosts: tuple[str, ...] = ()

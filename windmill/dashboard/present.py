@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 from windmill.core.documents import Document
-from windmill.core.words import STATE_WORDS
+from windmill.core.words import STATE_WORDS, span
 
 # A state is told by word and sign, so that nobody needs to see the colour.
 GLYPHS: Final = {
@@ -13,7 +16,7 @@ GLYPHS: Final = {
     "running": "▶",
     "succeeded": "✓",
     "failed": "✕",
-    "timed_out": "⧖",
+    "timed_out": "◷",
     "stopped": "■",
     "lost": "?",
     "skipped": "–",
@@ -37,3 +40,14 @@ def why(execution: Document) -> str:
     if not reason.startswith(_EXIT_CODE):
         return reason
     return f"exit code {execution['exit_code']}{reason.removeprefix(_EXIT_CODE)}"
+
+
+def took(milliseconds: int) -> str:
+    """Return in words how long something took."""
+    return span(timedelta(milliseconds=milliseconds))
+
+
+def summary(states: Iterable[str]) -> str:
+    """Return how many of each state there are, in words, for those who do not see the picture."""
+    counts = Counter(states)
+    return ", ".join(f"{count} {state_word(state)}" for state, count in counts.most_common()) or "nothing"
