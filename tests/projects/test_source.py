@@ -58,6 +58,9 @@ BAD_URLS = [
     "ssh://host/-x",
     "ssh://host",
     "ssh://host/x?y",
+    "https://host/x?private_token=abcdef",
+    "http://host/x#abcdef",
+    "git://host/x?y",
     "https://",
     "https:///path",
     "https://host",
@@ -126,6 +129,11 @@ def test_an_option_is_called_one() -> None:
     assert check_url("--upload-pack=x") == "starts with -"
 
 
+def test_whoever_writes_a_secret_into_the_query_is_told_where_it_belongs() -> None:
+    mistake = check_url("https://host/x?private_token=canary")
+    assert mistake == "has a ? or #, where a secret would be seen: give it as `token`"
+
+
 @pytest.mark.parametrize(
     "ref", ["main", "feature/new-x", "v1.0+build", "refs/pull/1/head", "HEAD", "São-Paulo", "a" * 40]
 )
@@ -160,6 +168,7 @@ def test_a_commit_is_forty_hex_digits() -> None:
         ("https://ghp_token@git.example.com/x", "https://git.example.com/x"),
         ("https://host/x?private_token=abcdef#y", "https://host/x"),
         ("https://a:b@c@host/x", "https://host/x"),
+        ("https://a:b?c#d@host/x", "https://host/x"),
         ("ssh://git:pw@host/x", "ssh://host/x"),
         ("git@host:acme/x.git", "host:acme/x.git"),
         ("/srv/git/a@b:c", "/srv/git/a@b:c"),
@@ -267,6 +276,24 @@ def test_lines_are_masked() -> None:
 
 def test_credentials_in_any_url_of_a_line_are_masked() -> None:
     assert masked("see https://a:b@other/x", None) == "see https://other/x"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["https://h/x?private_token=can%2Fary", "https://h/x?can%2Fary", "https://h/x#can%2Fary", "https://h?a=can/ary"],
+)
+def test_a_secret_behind_the_path_is_masked_wherever_it_stands(url: str) -> None:
+    assert masked("bad can/ary can%2Fary", Remote(url=url)) == "bad *** ***"
+
+
+def test_the_query_of_any_url_of_a_line_is_masked() -> None:
+    line = "unable to access 'https://other/x?token=canary/': see http://h?canary and https://h/y#canary."
+    assert masked(line, None) == "unable to access 'https://other/x': see http://h and https://h/y"
+
+
+@pytest.mark.parametrize("url", ["https://host?canary/x", "https://a:canary@host?canary/x", "https://host#canary/x"])
+def test_no_query_is_shown_where_the_path_is_missing(url: str) -> None:
+    assert shown(url) == "https://host"
 
 
 def test_a_token_in_place_of_the_user_is_masked() -> None:

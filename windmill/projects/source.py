@@ -22,6 +22,8 @@ _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]*")
 _SCP: Final = re.compile(r"(?:(?P<user>[^@/:]*)@)?(?P<host>[^@/:]+):(?P<path>[^:].*)")
 _REF: Final = re.compile(r"[\w./+#@=,%-]+")
 _COMMIT: Final = re.compile(r"[0-9a-f]{40}")
+_USER_OF_URL: Final = re.compile(r"(?<=://)[^/@\s]+@")
+_REST_OF_URL: Final = re.compile(r"""(://[^\s?#'"]*)[?#][^\s'"]*""")
 _PASSED: Final = ("HOME", "PATH", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "TMPDIR")
 _PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 _FIXED: Final = {
@@ -151,7 +153,7 @@ def shown(url: str) -> str:
         return f"{scp['host']}:{scp['path']}" if scp else url
     scheme, _, rest = url.partition("://")
     place, slash, path = rest.partition("/")
-    return f"{scheme}://{place.rpartition('@')[2]}{slash}{re.split('[?#]', path)[0]}"
+    return re.split("[?#]", f"{scheme}://{place.rpartition('@')[2]}{slash}{path}")[0]
 
 
 def address(remote: Remote) -> str:
@@ -184,10 +186,13 @@ def hardened_environment(environ: Mapping[str, str], remote: Remote | None) -> d
 
 
 def masked(text: str, remote: Remote | None) -> str:
-    """Return the text without the remote's credentials, without those in any URL, and without control characters."""
+    """Return the text without the remote's credentials, without what can hold some in any URL, and in one line.
+
+    Of a URL, user, password, query and fragment are left out; control characters become spaces.
+    """
     for secret in sorted(_secrets(remote), key=len, reverse=True):
         text = text.replace(secret, "***")
-    return _CONTROL.sub(" ", re.sub(r"(?<=://)[^/@\s]+@", "", text))
+    return _CONTROL.sub(" ", _REST_OF_URL.sub(r"\1", _USER_OF_URL.sub("", text)))
 
 
 def _mistake_in_url(url: str) -> str | None:
@@ -198,8 +203,8 @@ def _mistake_in_url(url: str) -> str | None:
         return f"has a scheme that is not taken: write {_FORMS}"
     if parts.scheme == "file":
         return None if not parts.netloc and len(parts.path) > 1 else "should be file:///path"
-    if parts.scheme == "ssh" and (parts.query or parts.fragment):
-        return "has a ? or # that ssh does not know"
+    if "?" in url or "#" in url:
+        return "has a ? or #, where a secret would be seen: give it as `token`"
     user = parts.username if parts.scheme == "ssh" else None
     return _mistake_in_host(url, user, parts.hostname or "", parts.path)
 
@@ -244,5 +249,7 @@ def _secrets(remote: Remote | None) -> set[str]:
     found = [remote.token if remote else None, parts.password if parts else None]
     if parts and not parts.password and parts.scheme in {"http", "https"}:
         found.append(parts.username)  # a token is often written where the user belongs
+    if parts and parts.scheme != "file":
+        found += [parts.fragment, *(pair.partition("=")[2] or pair for pair in parts.query.split("&"))]
     long = [secret for secret in found if secret and len(secret) >= _SHORTEST_SECRET]
     return {form for secret in long for form in (secret, unquote(secret), quote(secret, safe=""))}
