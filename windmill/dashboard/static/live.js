@@ -116,7 +116,7 @@
     const summary = page.getElementById("summary");
     if (summary) document.getElementById("summary").replaceWith(summary);
     document.title = page.title;
-    say(`Ended: ${summary?.querySelector(".state")?.textContent.trim() ?? ""}`);
+    say(`Ended: ${summary?.querySelector(".state")?.lastChild.textContent.trim() ?? ""}`);
   }
 
   view.addEventListener("scroll", () => {
