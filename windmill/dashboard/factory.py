@@ -16,9 +16,12 @@ from windmill.dashboard import (
     job,
     output,
     overview,
+    problems,
+    projects,
     security,
     shell,
     text,
+    upcoming,
 )
 from windmill.dashboard.facts import Facts
 
@@ -49,6 +52,6 @@ def create_app(facts: Facts) -> APIFlask:
     security.install(app)
     failures.install(app)
     shell.install(app)
-    for part in (overview, job, executions, execution, output, health, hooks):
+    for part in (overview, job, executions, execution, output, upcoming, health, hooks):
         app.register_blueprint(part.blueprint)
     return app

@@ -13,7 +13,7 @@ from windmill.dashboard import present
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.health import SILENT, age
 
-PAGES: Final = (("overview.overview", "Jobs"), ("executions.listing", "Executions"))
+PAGES: Final = (("overview.overview", "Jobs"), ("executions.listing", "Executions"), ("upcoming.page", "Upcoming"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

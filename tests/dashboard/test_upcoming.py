@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from tests.support.builders import NOON, a_job, an_execution
+from tests.support.dashboard import Site
+from windmill.core.model import State
+from windmill.core.ports import Batch
+
+CANARY = "<script>alert(1)</script>\"'&{{ 7*7 }}\x1b[31m\u202e"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "windmill.db")
+
+
+def html(site: Site, address: str = "/upcoming") -> str:
+    return site.client.get(address).get_data(as_text=True)
+
+
+def words(site: Site, address: str = "/upcoming") -> str:
+    """The text of the page, its white space as a browser shows it."""
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", html(site, address))))
+
+
+def test_a_job_has_a_lane_with_its_starts(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()]))
+    assert 'aria-label="5 starts"' in html(site, "/upcoming?hours=1")
+
+
+@pytest.mark.parametrize("address", ["/upcoming", "/upcoming?hours=24", "/upcoming?hours=7", "/upcoming?hours=x"])
+def test_it_is_the_next_day_unless_the_address_says_otherwise(site: Site, address: str) -> None:
+    site.put(Batch(jobs=[a_job()]))
+    assert re.search('aria-current="true">Next day', html(site, address))
+
+
+def test_a_lane_says_how_long_its_job_usually_takes(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()], executions=[an_execution()]))
+    assert "usually 2 s" in words(site)
+
+
+def test_what_comes_due_while_its_job_runs_is_said(site: Site) -> None:
+    long = an_execution(ended_at=NOON + timedelta(minutes=15))
+    site.put(Batch(jobs=[a_job()], executions=[long]))
+    assert "expected to come due while it still runs" in words(site)
+
+
+def test_the_first_starts_are_listed_with_their_zone(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()]))
+    assert "p/ hello in 10 min Thu 01 Jan, 12:15:00 UTC" in words(site)
+
+
+def test_nothing_due_says_what_makes_a_job_due(site: Site) -> None:
+    assert "Nothing is due in this time. A job is, when its file has a schedule" in words(site)
+
+
+def test_jobs_that_are_gone_or_ours_have_no_lane(site: Site) -> None:
+    site.put(Batch(jobs=[a_job(id="p/gone", deleted=True), a_job(id="p/@sync", system=True)]))
+    assert "Nothing is due" in words(site)
+
+
+def test_a_slot_that_was_skipped_is_shown_with_its_reason(site: Site) -> None:
+    skipped = an_execution(state=State.SKIPPED, reason="missed", started_at=None, ended_at=NOON, coalesced=2)
+    site.put(Batch(executions=[skipped]))
+    assert "p/ hello 5 min ago and 2 more missed" in words(site)
+
+
+def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
+    key = f"p/{CANARY}"
+    skipped = an_execution(id="2" * 16, job=key, state=State.SKIPPED, reason=CANARY, started_at=None, exit_code=None)
+    site.put(Batch(jobs=[a_job(id=key)], executions=[skipped]))
+    page = html(site)
+    assert page.count("&lt;script&gt;") >= 4
+    assert not re.search("<script|\\b49\\b|\x1b|\u202e", page)
