@@ -35,6 +35,8 @@ _VARIABLES: Final = {
 _NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
 _WITHOUT_BEHAVIOUR: Final = ("groups", "channels")
 _STORE_SCHEMES: Final = ("mongodb://", "mongodb+srv://")
+_PLAIN: Final = ("git", "ref", "path", "poll", "python", "source_builds")
+_SECRET: Final = ("token", "webhook")
 _ZONE_FILES: Final = "/zoneinfo/"
 
 
@@ -147,7 +149,7 @@ def load(home: Path, environ: Mapping[str, str]) -> Settings:
         mistakes += _semantic_mistakes(parsed, variables)
     if mistakes or parsed is None:
         raise WindmillError("\n".join(mistakes))
-    return _settings(parsed, data, environ)
+    return _settings(parsed, data, environ, home.absolute())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -249,7 +251,7 @@ def _project_mistakes(project: _Project) -> list[str]:
     return mistakes
 
 
-def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]) -> Settings:
+def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str], home: Path) -> Settings:
     return Settings(
         timezone=parsed.timezone or machine_zone(environ),
         max_running=parsed.scheduler.max_running,
@@ -258,27 +260,28 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
         dashboard_host=parsed.dashboard.host,
         dashboard_port=parsed.dashboard.port,
         trusted_hosts=tuple(parsed.dashboard.trusted_hosts),
-        projects={name: _project_settings(project) for name, project in parsed.projects.items()},
+        projects={name: _project_settings(project, home) for name, project in parsed.projects.items()},
         groups=parsed.groups,
-        channels={name: SecretSource(**dict(channel.url)) for name, channel in parsed.channels.items()},
+        channels={name: _secret(channel.url, home) for name, channel in parsed.channels.items()},
         defaults=parsed.defaults,
         inactive=tuple(name for name in _WITHOUT_BEHAVIOUR if data.get(name)),
     )
 
 
-def _project_settings(project: _Project) -> ProjectSettings:
-    token, webhook, verify = project.token, project.webhook, project.verify
-    return ProjectSettings(
-        git=project.git,
-        ref=project.ref,
-        path=project.path,
-        poll=project.poll,
-        token=SecretSource(**dict(token)) if token else None,
-        webhook=SecretSource(**dict(webhook)) if webhook else None,
-        verify=Signers(allowed_signers=verify.allowed_signers, gpg_home=verify.gpg_home) if verify else None,
-        python=project.python,
-        source_builds=project.source_builds,
-    )
+def _project_settings(project: _Project, home: Path) -> ProjectSettings:
+    plain: dict[str, Any] = {name: getattr(project, name) for name in _PLAIN}
+    secrets: dict[str, Any] = {name: _secret(source, home) for name in _SECRET if (source := getattr(project, name))}
+    files = {name: _from(home, path) for name, path in dict(project.verify or {}).items() if name != "mode"}
+    return ProjectSettings(**plain, **secrets, verify=Signers(**files) if files else None)
+
+
+def _secret(source: _Source, home: Path) -> SecretSource:
+    return SecretSource(from_env=source.from_env, from_file=_from(home, source.from_file))
+
+
+def _from(home: Path, path: str | None) -> str | None:
+    """Return the path as it is meant: relative to the home."""
+    return str(home / path) if path is not None else None
 
 
 def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:

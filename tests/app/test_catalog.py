@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
+from threading import Timer
 
 import pytest
 
@@ -29,7 +32,7 @@ def revision(home: Home, key: str, **jobs: str) -> Revision:
     (root / "main.py").touch()
     for name, text in jobs.items():
         (root / "jobs.d" / f"{name}.yaml").write_text(text)
-    return Revision(name=f"main@sha1:{key}", key=key, root=str(root), python="python3")
+    return Revision(name=f"main@sha1:{key}", key=key, root=str(root), python=sys.executable)
 
 
 def publish(home: Home, live: Revision, **more: object) -> Published:
@@ -152,3 +155,107 @@ def test_while_windmill_toml_is_broken_the_projects_stay(home: Home) -> None:
     catalogs.load()
     (home.root / "windmill.toml").write_text("[projects.")
     assert "reports/@sync" in catalogs.load().jobs
+
+
+def settings_problems(catalogs: HomeCatalog) -> list[str]:
+    return [str(problem) for problem in catalogs.load().problems if problem.file == "windmill.toml"]
+
+
+def test_a_broken_windmill_toml_is_a_problem_at_its_line(home: Home) -> None:
+    catalogs = reader(home)
+    catalogs.load()
+    with (home.root / "windmill.toml").open("a") as file:
+        file.write("[projects.x\n")
+    assert [text.partition(": ")[0] for text in settings_problems(catalogs)] == ["windmill.toml:3:12"]
+
+
+def test_every_mistake_in_windmill_toml_is_a_problem_of_its_own(home: Home) -> None:
+    catalogs = reader(home)
+    (home.root / "windmill.toml").write_text("[schedulr]\n[dashbord]\n")
+    assert ["schedulr" in settings_problems(catalogs)[0], "dashbord" in settings_problems(catalogs)[1]] == [
+        True,
+        True,
+    ]
+
+
+def test_a_mended_windmill_toml_is_no_problem(home: Home) -> None:
+    catalogs = reader(home)
+    good = (home.root / "windmill.toml").read_text()
+    (home.root / "windmill.toml").write_text("[projects.")
+    before = settings_problems(catalogs)
+    (home.root / "windmill.toml").write_text(good)
+    assert (len(before), settings_problems(catalogs)) == (1, [])
+
+
+def test_a_windmill_toml_that_is_gone_takes_no_project_with_it(home: Home) -> None:
+    catalogs = reader(home)
+    catalogs.load()
+    (home.root / "windmill.toml").unlink()
+    found = catalogs.load()
+    assert ("reports/@sync" in found.jobs, [problem.message for problem in found.problems]) == (
+        True,
+        ["windmill.toml is gone"],
+    )
+
+
+def test_a_windmill_toml_that_is_about_to_be_written_takes_no_project_with_it(home: Home) -> None:
+    catalogs = reader(home)
+    catalogs.load()
+    path, good = home.root / "windmill.toml", (home.root / "windmill.toml").read_text()
+    path.write_text("")
+    writer = Timer(0.02, path.write_text, [good])
+    writer.start()
+    found = catalogs.load()
+    writer.join()
+    assert "reports/@sync" in found.jobs
+
+
+def test_a_windmill_toml_that_stays_empty_names_no_project(home: Home) -> None:
+    catalogs = reader(home)
+    catalogs.load()
+    (home.root / "windmill.toml").write_text("")
+    assert "reports/@sync" not in catalogs.load().jobs
+
+
+def test_a_change_within_the_same_instant_is_seen_by_its_size(home: Home) -> None:
+    catalogs = reader(home)
+    catalogs.load()
+    path = home.root / "windmill.toml"
+    before = path.stat()
+    path.write_text('[projects.billing]\ngit = "/elsewhere"\n')
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "billing/@sync" in catalogs.load().jobs
+
+
+def test_while_a_revision_is_not_on_disk_its_jobs_stay_and_that_is_told(home: Home) -> None:
+    live = revision(home, COMMIT, nightly="entry_point: main.py\n")
+    state = publish(home, live)
+    catalogs = reader(home)
+    catalogs.load()
+    Path(live.root).rename(home.state / "elsewhere")
+    published.write(home.state, replace(state, recent=(COMMIT,)))
+    catalog = catalogs.load()
+    assert "reports/nightly" in catalog.jobs
+    assert "not on disk" in str(catalog.problems)
+
+
+def test_after_a_restart_a_revision_that_is_not_on_disk_says_nothing_of_what_is_missing(home: Home) -> None:
+    live = revision(home, COMMIT, nightly="entry_point: main.py\n")
+    publish(home, live)
+    Path(live.root).rename(home.state / "elsewhere")
+    assert reader(home).load().unreadable
+
+
+def test_a_revision_that_comes_back_is_read(home: Home) -> None:
+    live = revision(home, COMMIT, nightly="entry_point: main.py\n")
+    publish(home, live)
+    Path(live.root).rename(home.state / "elsewhere")
+    catalogs = reader(home)
+    catalogs.load()
+    (home.state / "elsewhere").rename(live.root)
+    assert "reports/nightly" in catalogs.load().jobs
+
+
+def test_what_keeps_a_sync_from_a_verdict_is_a_problem(home: Home) -> None:
+    publish(home, revision(home, COMMIT), trouble="the token cannot be read")
+    assert "the token cannot be read" in [problem.message for problem in reader(home).load().problems]

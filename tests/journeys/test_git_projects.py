@@ -168,6 +168,15 @@ def test_a_password_that_is_wanted_comes_from_the_environment_and_is_told_to_nob
     assert not [path for path in state if b"hunter2" in path.read_bytes()]
 
 
+def test_a_secret_in_the_query_of_the_address_is_refused_and_told_to_nobody(pulled: Pulled) -> None:
+    pulled.point_at("http://127.0.0.1:1/reports?private_token=canary")
+    done = [pulled.home.cli(*command, check=False) for command in (("projects",), ("sync",), ("up",))]
+    told = "".join(one.stdout + one.stderr for one in done)
+    assert "projects.reports.git has a ? or #" in told
+    assert "canary" not in told
+    assert not [path for path in (pulled.home.root / ".windmill").rglob("*") if b"canary" in _content(path)]
+
+
 def test_a_killed_sync_repairs_itself(pulled: Pulled) -> None:
     commit = pulled.commit("print('one')", nightly=EVERY_SECOND)
     pulled.home.cli("sync", "reports")
@@ -250,3 +259,72 @@ def test_a_job_in_a_group_that_nobody_made_does_not_go_live(pulled: Pulled) -> N
     pulled.point_at(pulled.upstream.url, "[groups]\nwarehouse = 1")
     pulled.home.cli("sync")
     assert pulled.live() == pulled.upstream.head()
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.is_file() else b""
+
+
+def test_a_commit_with_thousands_of_mistakes_leaves_what_is_live(pulled: Pulled) -> None:
+    first = pulled.commit("print('one')", nightly="entry_point: main.py\n")
+    pulled.home.cli("sync")
+    wrong = "---\n".join(f"name: j{number}\nentry_point: missing/{number}.py\n" for number in range(2000))
+    pulled.commit("print('two')", many=wrong)
+    pulled.home.cli("sync", check=False)
+    assert pulled.live() == first
+    assert pulled.row()["attempted"]["outcome"] == "refused"
+    assert (pulled.home.root / ".windmill" / "projects" / "reports.json").stat().st_size < 1 << 20
+
+
+def test_a_revision_that_was_deleted_comes_back_by_itself(pulled: Pulled) -> None:
+    pulled.commit("print('one')", nightly=EVERY_SECOND)
+    pulled.home.up()
+    until(lambda: b"one\n" in pulled.outputs())
+    revisions = pulled.home.root / ".windmill" / "revisions"
+    revisions.rename(pulled.home.root / "gone")
+    known = len(pulled.outputs())
+    until(lambda: len(pulled.outputs()) > known + 1)
+
+
+def test_up_once_syncs_before_it_does_what_is_due(pulled: Pulled) -> None:
+    pulled.commit("print('one')", nightly=EVERY_SECOND)
+    pulled.home.cli("up", "--once")
+    pulled.commit("print('two')")
+    pulled.home.cli("up", "--once")
+    assert pulled.live() == pulled.upstream.head()
+
+
+def test_a_job_file_that_is_renamed_and_broken_at_once_waits_for_a_person(pulled: Pulled) -> None:
+    jobs = dict.fromkeys(("nightly", "daily", "weekly"), "entry_point: main.py\n")
+    first = pulled.commit("print('one')", **jobs)
+    pulled.home.cli("sync")
+    pulled.commit("print('one')", nightly="", renamed="entry_point: main.py\nschdule: x\n")
+    assert "reports/nightly" in pulled.home.cli("sync", check=False).stderr
+    assert pulled.live() == first
+
+
+def test_jobs_that_move_to_the_home_are_not_removed(pulled: Pulled) -> None:
+    pulled.commit("print('one')", nightly="entry_point: main.py\n", daily="entry_point: main.py\n")
+    pulled.home.cli("sync")
+    for name in ("nightly", "daily"):
+        pulled.home.job(name, "project: reports\nentry_point: main.py\n")
+    pulled.commit("print('two')", nightly="", daily="")
+    pulled.home.cli("sync")
+    assert pulled.live() == pulled.upstream.head()
+
+
+def test_what_keeps_a_sync_from_a_verdict_is_told_where_people_look(pulled: Pulled) -> None:
+    pulled.commit("print('one')")
+    pulled.point_at(pulled.upstream.url, 'token = {from_file = "nowhere"}')
+    pulled.home.cli("sync", check=False)
+    assert "nowhere" in pulled.row()["error"]
+    assert "nowhere" in pulled.home.cli("problems", check=False).stdout
+
+
+def test_a_token_lies_relative_to_the_home(pulled: Pulled) -> None:
+    commit = pulled.commit("print('one')")
+    (pulled.home.root / "token").write_text("hunter2-of-reports\n")
+    with http_server(pulled.upstream.path.parent, password="hunter2-of-reports") as base:
+        pulled.point_at(f"{base}/upstream", 'token = {from_file = "token"}')
+        pulled.home.cli("sync")
+    assert pulled.live() == commit

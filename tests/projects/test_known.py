@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from windmill.core.errors import NotFound
+from windmill.core.errors import NotFound, WindmillError
 from windmill.projects import published
 from windmill.projects.known import Kind, KnownProjects
 from windmill.projects.published import Published, Revision
@@ -142,10 +142,36 @@ def test_what_was_published_is_read_back_as_it_was_written(tmp_path: Path) -> No
     assert published.read(tmp_path, "reports") == state
 
 
-def test_an_unreadable_published_state_counts_as_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", ['{"applied": 1', '{"applied": {"wings": 4}}', "[]"])
+def test_a_published_state_that_cannot_be_read_is_not_taken_for_none(tmp_path: Path, content: str) -> None:
     published.path_of(tmp_path, "reports").parent.mkdir(parents=True)
-    published.path_of(tmp_path, "reports").write_text('{"applied": 1')
-    assert published.read(tmp_path, "reports") == Published(project="reports")
+    published.path_of(tmp_path, "reports").write_text(content)
+    with pytest.raises(WindmillError, match="cannot be read"):
+        published.read(tmp_path, "reports")
+
+
+def test_what_is_too_large_to_be_read_back_is_not_written(tmp_path: Path) -> None:
+    state = Published(project="reports", applied=LIVE)
+    published.write(tmp_path, state)
+    with pytest.raises(WindmillError, match="too large"):
+        published.write(tmp_path, replace(state, trouble="x" * (9 << 20)))
+    assert published.read(tmp_path, "reports") == state
+
+
+def test_what_is_live_stays_while_its_state_cannot_be_read(home: Path) -> None:
+    projects = known(home, reports=ProjectSettings(git="/r"))
+    publish(home, "reports")
+    projects.locate("reports")
+    published.path_of(home / ".windmill", "reports").write_text("{")
+    assert projects.locate("reports").revision == LIVE.name
+    assert "cannot be read" in projects.live(projects.all()["reports"]).trouble
+
+
+def test_what_another_kind_of_source_published_is_not_live(home: Path) -> None:
+    published.write(home / ".windmill", Published(project="reports", kind="git", applied=LIVE))
+    (home / "projects" / "reports").mkdir()
+    (home / "projects" / "reports" / "requirements.txt").touch()
+    assert known(home).locate("reports").root == str(home / "projects" / "reports")
 
 
 # Revisions of the past

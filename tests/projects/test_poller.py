@@ -52,7 +52,7 @@ class Watched:
     def polling(self) -> Iterator[Poller]:
         poller = Poller(
             projects=self.projects.all,
-            published=lambda name: Published(project=name, attempted=self.attempted),
+            published=lambda project: Published(project=project.name, attempted=self.attempted),
             ask=self.ask,
             tell=self.tell,
             clock=lambda: NOW,

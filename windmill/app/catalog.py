@@ -8,7 +8,7 @@ from pathlib import Path
 
 from windmill.app.home import SETTINGS_FILE
 from windmill.app.repository import JOBS, Repository, Settled
-from windmill.core.errors import Problem
+from windmill.core.errors import Problem, WindmillError
 from windmill.core.model import Catalog, Job, Location
 from windmill.jobs.loader import Loader
 from windmill.projects.known import Kind, KnownProjects, Project
@@ -26,6 +26,7 @@ class _Parts:
     locations: dict[str, Location] = field(default_factory=dict)
     removed: dict[str, Mapping[str, str]] = field(default_factory=dict)
     files: int = 0
+    unreadable: bool = False
 
     def add(self, jobs: Mapping[str, Job]) -> None:
         for key, job in jobs.items():
@@ -95,7 +96,7 @@ class HomeCatalog:
             jobs=parts.jobs,
             problems=tuple(sorted(parts.problems, key=lambda problem: (problem.file, problem.line, problem.column))),
             stale=frozenset(parts.stale),
-            unreadable=own.unreadable,
+            unreadable=own.unreadable or parts.unreadable,
             files=parts.files,
             locations=parts.locations,
             removed=parts.removed,
@@ -119,24 +120,36 @@ class HomeCatalog:
 
     def _from_revisions(self, project: Project, parts: _Parts) -> None:
         """Add the jobs of the published revision, and what is wrong with the one that was tried last."""
-        known = self.projects.published(project.name)
+        known = self.projects.live(project)
+        if known.trouble:
+            parts.problems.append(_refused(project, Outcome.REFUSED, known.trouble))
         if (attempt := known.attempted) is not None and attempt.outcome is not Outcome.PUBLISHED:
             parts.problems += attempt.problems or [_refused(project, attempt.outcome, attempt.error)]
         if known.applied is None or not known.applied.key:
             return
+        if not known.applied.on_disk:
+            gone = f"the live revision {known.applied.name} is not on disk; a sync makes it anew"
+            parts.problems.append(_refused(project, Outcome.REFUSED, gone))
         # from the state that the jobs come from, too: another may have been published since the places were asked for
         parts.locations[project.name] = self.projects.at(project.name, known.applied)
         before = self._settled.get(project.name)
-        if before is None or before[0] != known:
+        if before is None or before[0] != known or not before[1].complete:
             self._repository.forget(project.name, known.revisions)
-            before = self._settled[project.name] = (known, self._repository.settled(known, known.applied))
+            try:
+                before = self._settled[project.name] = (known, self._repository.settled(known, known.applied))
+            except WindmillError as error:
+                parts.problems.append(_refused(project, Outcome.REFUSED, error.message))
+                parts.unreadable = True
+        if before is None:
+            return
         settled = before[1]
         parts.add(settled.jobs)
         parts.problems += settled.problems
         parts.stale |= settled.held.keys()
         parts.files += settled.files
         for key, revision in settled.held.items():
-            parts.locations[key] = self.projects.at(project.name, known.revisions[revision])
+            if revision in known.revisions:
+                parts.locations[key] = self.projects.at(project.name, known.revisions[revision])
         parts.removed |= {key: asdict(removal) for key, removal in known.removed.items()}
 
 

@@ -6,7 +6,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from windmill.core.errors import Unavailable
+from windmill.core.errors import WindmillError
 from windmill.projects import published
 from windmill.projects.environment import Environments
 from windmill.projects.installer import find_uv
@@ -40,7 +40,7 @@ def prune(state: Path, *, older_than: float) -> list[str]:
 
     Return their keys. What cannot be removed is tried again next time.
     """
-    with suppress(Unavailable, OSError):
+    with suppress(WindmillError, OSError):  # also where it cannot be read what is in use
         known = environments(state)
         return known.prune(users(state).keys() | known.in_use(), older_than=older_than)
     return []

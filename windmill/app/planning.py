@@ -203,7 +203,7 @@ def _laid(commits: Commits, commit: str, path: str) -> Iterator[Revision | None]
 
 def _live(home: Home, project: Project) -> Published:
     """Return what of the project is live; a plain directory is live as it lies there."""
-    known = home.projects.published(project.name)
+    known = home.projects.live(project)
     if known.applied is None and project.kind is Kind.DIRECTORY and project.path is not None:
         here = Revision(name="", key="", root=str(project.path), python="")
         return Published(project=project.name, applied=here)

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +31,7 @@ from windmill.scheduler.clock import now
 
 RECENT: Final = 3  # revisions that stay beside those in use
 REMOVED: Final = 1000  # removals that are remembered
+MOST: Final = 200  # problems, and jobs that would be removed, that are remembered of an attempt
 BUILD_TIMEOUT: Final = 1500.0  # seconds
 UNUSED: Final = 86400.0  # seconds after which an environment that nothing names goes
 
@@ -94,9 +96,16 @@ class Publisher:
             return replace(known, attempted=_attempt(revision, Outcome.REFUSED, error, problems=problems))
         before = self._jobs_now(known)
         removed = {key: job for key, job in before.items() if settled and key not in settled.jobs}
+        removed = {key: job for key, job in removed.items() if key not in self._home_jobs}
         if removed and not accept and _too_many(before, removed):
             error = f"it would remove {len(removed)} of {len(before)} jobs: " + ", ".join(list(removed)[:5])
             return replace(known, attempted=_attempt(revision, Outcome.HELD, error, removes=tuple(removed)))
+        if removed and not accept and settled is not None and settled.broken:
+            error = (
+                f"it would remove {', '.join(list(removed)[:5])}, and {settled.broken[0]} is new and cannot be read"
+            )
+            held = _attempt(revision, Outcome.HELD, error, removes=tuple(removed), problems=settled.problems)
+            return replace(known, attempted=held)
         return self._with(known, revision, settled, removed, mirror)
 
     def collect(self, known: Published) -> None:
@@ -149,11 +158,25 @@ class Publisher:
         found = preflight.check(Path(revision.root), entries, python=revision.python, say=self._say)
         found += [_no_group(job) for job in here if job.complete.get("group") not in self._groups]
         name = self._project.name
+        ours = {job.file for job in self._home_jobs.values()}
+        again = f"; then windmill sync {name}"  # a change of the home's files is none of the source
+        found = [replace(one, hint=(one.hint or "mend it") + again) if one.file in ours else one for one in found]
         files = {entry.file for entry in entries}
         at = f"{name}@{revision.key[:SHOWN]}" if revision.key else f"projects/{name}"
         return tuple(
             problem if problem.file in files else replace(problem, file=f"{at}:{problem.file}") for problem in found
         )
+
+    @cached_property
+    def _home_jobs(self) -> dict[str, Job]:
+        """The jobs of this project that the home's own files define."""
+        name = self._project.name
+        found = self._home.catalog().jobs.items()
+        return {
+            key: job
+            for key, job in found
+            if job.project == name and not is_system(key) and not job.file.startswith(f"{name}@")
+        }
 
     def _outside(self, known: Published) -> list[Job]:
         """Return the jobs of the home's own files that run this project's code as it is live.
@@ -162,9 +185,12 @@ class Publisher:
         """
         if known.applied is None:
             return []
-        root, name = Path(known.applied.root), self._project.name
-        jobs = [job for job in self._home.catalog().jobs.values() if job.project == name and not is_system(job.key)]
-        return [job for job in jobs if is_module(job.entry_point) or (root / job.entry_point).is_file()]
+        root = Path(known.applied.root)
+        return [
+            job
+            for job in self._home_jobs.values()
+            if is_module(job.entry_point) or (root / job.entry_point).is_file()
+        ]
 
     def _jobs_now(self, known: Published) -> dict[str, Job]:
         if known.applied is None or not known.applied.key:
@@ -249,6 +275,6 @@ def _attempt(
         at="",
         outcome=outcome,
         error=error,
-        problems=problems,
-        removes=removes,
+        problems=problems[:MOST],
+        removes=removes[:MOST],
     )

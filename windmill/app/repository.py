@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-from windmill.core.errors import Problem
+from windmill.core.errors import Problem, WindmillError
 from windmill.core.model import Job
 from windmill.jobs import spec
 from windmill.jobs.claims import JobFile, settle
@@ -31,6 +31,8 @@ class Settled:
     held: Mapping[str, str]
     good: Mapping[str, str]
     files: int
+    complete: bool = True  # False while a file could not be read
+    broken: tuple[str, ...] = ()  # files with a mistake that never were good
 
 
 class Repository:
@@ -53,9 +55,7 @@ class Repository:
     def settled(self, known: Published, newest: Revision) -> Settled:
         """Return what `newest` makes of the project; a file that is broken in it keeps its last good revision."""
         before = {
-            file: (key, self.files(known.project, known.revisions[key]).get(file))
-            for file, key in known.good.items()
-            if key in known.revisions
+            file: (key, self._of(known, key).get(file)) for file, key in known.good.items() if key in known.revisions
         }
         files: dict[str, JobFile] = {}
         for name, file in self.files(known.project, newest).items():
@@ -80,13 +80,36 @@ class Repository:
             if settlement.jobs.get(job.key) is job
         }
         problems = [problem for file in files.values() for problem in file.problems] + settlement.problems
-        return Settled(jobs=settlement.jobs, problems=tuple(problems), held=held, good=good, files=len(files))
+        return Settled(
+            jobs=settlement.jobs,
+            problems=tuple(problems),
+            held=held,
+            good=good,
+            files=len(files),
+            complete=not any(problem.code == "unreadable" for problem in problems),
+            broken=tuple(name for name, file in files.items() if not file.valid and name not in good),
+        )
+
+    def _of(self, known: Published, key: str) -> Mapping[str, JobFile]:
+        """Return the job files of a revision that was live before; none where its tree is gone."""
+        try:
+            return self.files(known.project, known.revisions[key])
+        except WindmillError:
+            return {}
 
     def files(self, project: str, revision: Revision) -> dict[str, JobFile]:
-        """Return the job files of a revision by their path below its jobs.d; none when it carries none."""
-        if (project, revision.key) not in self._read:
-            self._read[project, revision.key] = self._look(project, revision)
-        return self._read[project, revision.key]
+        """Return the job files of a revision by their path below its jobs.d; none when it carries none.
+
+        Raises WindmillError when the revision is not on disk. What could not be read is read again the next time.
+        """
+        if (known := self._read.get((project, revision.key))) is not None:
+            return known
+        if not Path(revision.root).is_dir():
+            raise WindmillError(f"the revision {revision.name} of {project} is not on disk ({revision.root})")
+        found = self._look(project, revision)
+        if not any(problem.code == "unreadable" for file in found.values() for problem in file.problems):
+            self._read[project, revision.key] = found
+        return found
 
     def forget(self, project: str, keys: Mapping[str, Revision]) -> None:
         """Let go of what was read of revisions that are no longer named."""

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import sys
-import uuid
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -19,15 +18,15 @@ from windmill import __version__, log
 from windmill.app.exact import reproduced
 from windmill.app.home import Home
 from windmill.app.opening import open_store, try_store
+from windmill.app.pulling import Pulling
 from windmill.app.reading import catalog_reader, known_projects
 from windmill.core.documents import Document, to_text
-from windmill.core.model import SYNC, Catalog, is_system
+from windmill.core.model import Catalog
 from windmill.core.ports import Store
 from windmill.execution import remains
 from windmill.execution.journal import Reader, Writer
 from windmill.execution.local import LocalExecutor
 from windmill.jobs.watcher import Watcher
-from windmill.projects.poller import Poller
 from windmill.scheduler import clock
 from windmill.scheduler.inbox import Forgotten, Inbox, Loaded, Requested, Unanswered
 from windmill.scheduler.ledger import Ledger
@@ -165,6 +164,10 @@ class Scheduler:
         self._told[name] = status
         self._recorder.put(status={name: status})
 
+    def runs(self, job: str) -> bool:
+        """Return True while an execution of the job runs; for other threads."""
+        return job in list(self.performer.running.values())
+
     def _tell_again(self) -> None:
         """Tell a store that forgot what it was told."""
         self._recorder.put(status=dict(self._told))
@@ -197,20 +200,10 @@ def serve(
     """
     log.configure(level)
     reader = catalog_reader(home)
-    wanted: set[str] = set()
 
     def deliver(catalog: Catalog) -> None:
         scheduler.inbox.put(Loaded(catalog))
-        wanted.clear()
-        wanted.update(key for key in catalog.jobs if is_system(key))
-
-    def ask(project: str) -> bool:
-        key = f"{project}/{SYNC}"
-        if key not in wanted:
-            watcher.look()
-            return False
-        scheduler.inbox.put(Requested([{"id": uuid.uuid4().hex, "kind": "run", "job": key, "by": "poll"}]))
-        return True
+        pulling.delivered(catalog)
 
     watcher = Watcher(
         home.root / "jobs.d",
@@ -219,22 +212,16 @@ def serve(
         deliver=deliver,
         also=reader.places,
     )
-    poller = Poller(
-        projects=reader.projects.all,
-        published=reader.projects.published,
-        ask=ask,
-        tell=lambda documents: scheduler.tell("projects", {"id": "projects", "projects": documents}),
-        clock=clock.now,
-    )
-    with Scheduler(home, look=watcher.look, poll=poller.poke, say=say) as scheduler:
+    pulling = Pulling(reader, watcher.look)
+    with Scheduler(home, look=watcher.look, poll=pulling.poke, say=say) as scheduler:
         say(f"WindMill {__version__} serves {home.root}. Ctrl-C stops it.")
         if scheduler.store_away:
             say(f"The store is away ({scheduler.store_away}): jobs run, and all they write waits in the journal.")
         watcher.start()
-        poller.start()
+        pulling.start(scheduler)
         with beside or nullcontext():
-            ending = scheduler.loop.run(until=scheduler.loop.idle if once else lambda: False)
-        poller.stop(LOOK_AT_EXIT)
+            ending = scheduler.loop.run(until=lambda: once and scheduler.loop.idle() and pulling.settled)
+        pulling.stop(LOOK_AT_EXIT)
         watcher.stop(LOOK_AT_EXIT)
     if ending is Ending.LEFT and scheduler.performer.running:
         running = len(scheduler.performer.running)

@@ -8,6 +8,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -47,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except WindmillError as error:
         _complain(error.message, error.hint)
         return 1
+    except OSError as error:
+        _complain(f"{error.filename or 'the disk'}: {error.strerror}", "")
+        return 1
 
 
 class Sync:
@@ -60,12 +64,25 @@ class Sync:
         self._project: Project = projects[name]
         if not self._project.syncs:
             raise Refused(f"the project {name} is used in place: there is nothing to publish")
-        self._known = published.read(home.state, name)
+        state = published.read(home.state, name)  # one that cannot be read is no empty one
+        self._known = state if state.kind in {"", self._project.kind} else Published(project=name)
         self._mirror = Mirror(home.state / "mirrors" / f"{name}.git", environ=os.environ, say=say)
         self._publisher = Publisher(home, self._project, say)
 
     def publish(self, *, accept: bool) -> int:
-        """Publish what the source holds now; `accept` also a revision that removes most of the jobs."""
+        """Publish what the source holds now; `accept` also a revision that removes most of the jobs.
+
+        What keeps it from a verdict is remembered too, so that people see it where they look for it.
+        """
+        try:
+            return self._publish(accept=accept)
+        except (WindmillError, OSError) as error:
+            text = error.message if isinstance(error, WindmillError) else str(error)
+            with suppress(OSError, WindmillError):
+                published.write(self._home.state, replace(self._known, trouble=text))
+            raise
+
+    def _publish(self, *, accept: bool) -> int:
         tree = self._look()
         known, applied = self._known, self._known.applied
         fingerprint = combined(tree.content, self._project.settings)
@@ -73,6 +90,8 @@ class Sync:
         done = attempted and (attempted.fingerprint, attempted.outcome) == (fingerprint, Outcome.PUBLISHED)
         if applied and done and applied.on_disk:
             self._say(f"up to date: {applied.name or 'requirements unchanged'}")
+            if known.trouble:
+                published.write(self._home.state, replace(known, trouble=""))
             self._publisher.collect(known)
             return 0
         attempt = Attempt(
@@ -86,7 +105,7 @@ class Sync:
             return self._keep(known, attempt, error.hint)
         if state.attempted is not None:  # held or refused, with what was found
             return self._keep(known, replace(state.attempted, fingerprint=fingerprint, at=attempt.at))
-        published.write(self._home.state, replace(state, attempted=attempt))
+        published.write(self._home.state, replace(state, attempted=attempt, kind=self._project.kind))
         self._say(
             f"published {revision.name or 'the environment'}" + (f": {revision.subject}" if revision.subject else "")
         )
@@ -101,7 +120,8 @@ class Sync:
 
     def _keep(self, known: Published, attempt: Attempt, hint: str = "") -> int:
         """Remember that this state of the source is not published; what is live stays."""
-        published.write(self._home.state, replace(known, attempted=attempt))
+        state = replace(known, attempted=attempt, trouble="", kind=self._project.kind)
+        published.write(self._home.state, state)
         self._publisher.collect(known)
         for problem in attempt.problems:
             self._say(str(problem))

@@ -81,7 +81,8 @@ def build(context: click.Context, project: str) -> int:
     """
     session = context.ensure_object(Session)
     _check(session, project)
-    applied = session.home.projects.published(project).applied
+    known = session.home.projects.all()
+    applied = session.home.projects.live(known[project]).applied
     if applied is None or not applied.key:
         return int(context.invoke(sync, project=project, accept=False, detach=False))
     request = new_request(session, "run", job=f"{project}/{SYNC}", params={"revision": applied.key}, wait=True)

@@ -108,7 +108,7 @@ def project_rows(session: Session) -> list[Document]:
     health = _health(session)
     rows = []
     for name, project in session.home.projects.all().items():
-        published = session.home.projects.published(name)
+        published = session.home.projects.live(project)
         sight = sight_of(said[name]) if name in said else Sight(project=name)
         row = describe(project, published, sight)
         if not project.syncs:

@@ -18,6 +18,7 @@ class Diff:
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    moved: tuple[str, ...] = ()  # nothing changed but where it is written
 
     def __bool__(self) -> bool:
         return bool(self.added or self.changed or self.removed)
@@ -31,7 +32,12 @@ def diff(current: Mapping[str, Job], wanted: Mapping[str, Job]) -> Diff:
             sorted(key for key in wanted.keys() & current.keys() if wanted[key].digest != current[key].digest)
         ),
         removed=tuple(sorted(current.keys() - wanted.keys())),
+        moved=tuple(sorted(key for key in wanted.keys() & current.keys() if _moved(current[key], wanted[key]))),
     )
+
+
+def _moved(before: Job, after: Job) -> bool:
+    return before.digest == after.digest and (before.file, before.line) != (after.file, after.line)
 
 
 def suspicious(previous: Catalog | None, wanted: Catalog) -> bool:

@@ -42,8 +42,17 @@ def combined(content: str, settings: ProjectSettings) -> str:
     relevant = asdict(settings)
     for name in ("poll", "token", "webhook", "git"):  # where it comes from, not what it is
         del relevant[name]
+    if settings.verify is not None and settings.verify.allowed_signers is not None:
+        relevant["signers"] = _text_of(settings.verify.allowed_signers)  # who is added may be who signed
     text = json.dumps(relevant, sort_keys=True, default=str)
     return f"{content} {hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def _text_of(path: str) -> str:
+    try:
+        return Path(path).read_bytes().decode(errors="replace")
+    except OSError:
+        return ""
 
 
 def remote_of(settings: ProjectSettings, environ: Mapping[str, str]) -> Remote:

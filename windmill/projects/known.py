@@ -140,16 +140,26 @@ class KnownProjects:
                 continue  # its jobs say so when they start
         return found
 
-    def published(self, project: str) -> Published:
-        """Return what the last sync of the project published."""
+    def live(self, project: Project) -> Published:
+        """Return what the syncs of the project published; what its name stood for before, as another kind, is not it.
+
+        A state that cannot be read leaves the one that was read before, with the trouble told.
+        """
+        name = project.name
         try:
-            status = published.path_of(self._state, project).stat()
+            status = published.path_of(self._state, name).stat()
         except OSError:
-            return Published(project=project)
+            return Published(project=name)
         key = (status.st_mtime_ns, status.st_ino, status.st_size)
-        if (known := self._read.get(project)) is None or known[0] != key:
-            self._read[project] = known = (key, published.read(self._state, project))
-        return known[1]
+        if (known := self._read.get(name)) is None or known[0] != key:
+            try:
+                state = published.read(self._state, name)
+            except WindmillError as error:
+                before = known[1] if known else Published(project=name)
+                state = replace(before, trouble=f"{error.message}: {error.hint}")
+            self._read[name] = known = (key, state)
+        found = known[1]
+        return found if found.kind in {"", project.kind} else Published(project=name)
 
     def at(self, project: str, revision: Revision) -> Location:
         """Return where executions of a published revision start."""
@@ -176,13 +186,13 @@ class KnownProjects:
     def _path(self, project: Project) -> Path:
         if project.path is not None and project.kind is not Kind.ARCHIVE:
             return project.path
-        applied = self.published(project.name).applied
+        applied = self.live(project).applied
         return Path(applied.root) if applied else self._state / "revisions" / project.name / NOTHING_YET
 
     def _locate(self, project: Project) -> Location:
         if project.kind is Kind.FILE and project.path is not None:
             return self._file(project.name, project.path)
-        applied = self.published(project.name).applied if project.syncs else None
+        applied = self.live(project).applied if project.syncs else None
         if applied is not None:
             return self.at(project.name, applied)
         if project.kind is Kind.DIRECTORY and project.path is not None:

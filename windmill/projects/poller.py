@@ -46,7 +46,7 @@ class Poller:
     """Runs on a thread of its own from `start` to `stop`.
 
     `projects` and `published` answer with what is known now; `ask(project)` asks for a sync, or returns False where
-    it cannot be asked for yet; it must not block;
+    it cannot be asked for yet; it must not block; `busy(project)` says that one runs;
     `tell(documents)` gets one document per project that syncs whenever something about one changed. A source whose
     state was attempted is not asked for again; one that was asked for and left no trace is, later and later.
     """
@@ -55,14 +55,15 @@ class Poller:
         self,
         *,
         projects: Callable[[], Mapping[str, Project]],
-        published: Callable[[str], Published],
+        published: Callable[[Project], Published],
         ask: Callable[[str], bool],
+        busy: Callable[[str], bool] = lambda _: False,
         tell: Callable[[list[Document]], None],
         clock: Callable[[], datetime],
         environ: Mapping[str, str] = os.environ,
     ) -> None:
         self._projects, self._published = projects, published
-        self._ask, self._tell = ask, tell
+        self._ask, self._busy, self._tell = ask, busy, tell
         self._clock = clock
         self._environ = environ
         self._sights: dict[str, Sight] = {}
@@ -78,6 +79,19 @@ class Poller:
     def start(self) -> None:
         """Begin; every source is looked at once at once."""
         self._thread.start()
+
+    @property
+    def settled(self) -> bool:
+        """True when every source has been looked at and no sync is due for what was seen, or it cannot be seen."""
+        for name, project in self._projects().items():
+            sight = self._sights.get(name)
+            if project.syncs and (sight is None or not (sight.error or sight.fingerprint)):
+                return False
+            if project.syncs and sight is not None and not sight.error:
+                known = self._published(project)
+                if self._busy(name) or not (_up_to_date(known, sight) or known.trouble):
+                    return False
+        return True
 
     def poke(self, project: str = "") -> None:
         """Look at this project's source now, or at all. Never blocks."""
@@ -119,7 +133,7 @@ class Poller:
 
     def _describe(self, projects: Mapping[str, Project]) -> None:
         documents = [
-            describe(project, self._published(name), self._sights[name]) for name, project in projects.items()
+            describe(project, self._published(project), self._sights[name]) for name, project in projects.items()
         ]
         if documents != self._told:
             self._told = documents
@@ -150,9 +164,8 @@ class Poller:
         tries = sight.failures + 1
         if not sight.error:
             tries = 1
-            attempted = self._published(project.name).attempted
-            if attempted is None or attempted.fingerprint != sight.fingerprint:
-                if not self._ask(project.name):
+            if not _up_to_date(self._published(project), sight):
+                if self._busy(project.name) or not self._ask(project.name):
                     return replace(sight, due=time.monotonic() + LONGEST_PAUSE)
                 tries = sight.asked + 1
                 sight = replace(sight, asked=tries)
@@ -172,7 +185,7 @@ def describe(project: Project, known: Published, sight: Sight) -> Document:
         "ref": project.settings.ref if project.kind is Kind.GIT else "",
         "path": project.settings.path,
         "sync": _sync(known, sight),
-        "error": sight.error or (attempted.error if attempted else ""),
+        "error": sight.error or known.trouble or (attempted.error if attempted else ""),
         "seen": sight.fingerprint,
         "unreachable": sight.error,
         "seen_at": to_text(sight.seen_at),
@@ -212,12 +225,18 @@ def sight_of(document: Document) -> Sight:
     )
 
 
+def _up_to_date(known: Published, sight: Sight) -> bool:
+    """Return True when what was seen was attempted, and what is live is there."""
+    seen = known.attempted is not None and known.attempted.fingerprint == sight.fingerprint
+    return seen and (known.applied is None or known.applied.on_disk)
+
+
 def _sync(known: Published, sight: Sight) -> str:
     attempted = known.attempted
     if sight.error:
         return "error"
     if not sight.fingerprint:
         return "unknown"
-    if attempted is None or attempted.fingerprint != sight.fingerprint:
-        return "behind"
+    if attempted is None or not _up_to_date(known, sight):
+        return "error" if known.trouble else "behind"
     return {Outcome.PUBLISHED: "synced", Outcome.HELD: "held", Outcome.REFUSED: "error"}[attempted.outcome]

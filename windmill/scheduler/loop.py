@@ -116,7 +116,7 @@ class Loop:
             case Loaded(catalog):
                 self._performer.locations = catalog.locations
                 self._report.removed = catalog.removed
-                self._define(catalog.jobs, now)
+                self._define(catalog.jobs, now, keep=catalog.unreadable)
                 if not self._alone:
                     self._report.catalog(catalog, now)
                 early, self._early = self._early, []
@@ -152,11 +152,16 @@ class Loop:
         if news:
             self._report.wake()
 
-    def _define(self, jobs: Mapping[str, Job], now: datetime) -> None:
+    def _define(self, jobs: Mapping[str, Job], now: datetime, *, keep: bool) -> None:
+        """Take over these definitions; `keep` says that a job may be missing only because a file is out of sight."""
         known = self._table.jobs()
         changes = diff(known, jobs)
         away = [] if self._loaded or self._alone else [entry.state.key for entry in self._table if entry.away]
-        for key in dict.fromkeys([*changes.removed, *changes.changed, *changes.added, *away]):
+        gone = [] if keep else [*changes.removed, *(key for key in away if key not in jobs)]
+        for key in changes.moved:
+            self._table.move(key, jobs[key])
+            self._report.job(self._table[key])
+        for key in dict.fromkeys([*gone, *changes.changed, *changes.added, *(key for key in away if key in jobs)]):
             self._performer.perform(self._table.define(key, jobs.get(key), now), now)
             self._report.job(self._table[key])
         self._loaded = True

@@ -105,6 +105,13 @@ class Table:
         before, entry.definition, entry.broken = entry.definition, definition, False
         return self.apply(key, Defined(before, returned=entry.away), now)
 
+    def move(self, key: str, job: Job) -> None:
+        """Note that the job is written somewhere else now; nothing else of it changed."""
+        entry = self._entries[key]
+        if entry.definition.job is not None:
+            kept = replace(entry.definition.job, file=job.file, line=job.line)
+            entry.definition = replace(entry.definition, job=kept)
+
     def confirm(self, execution: Execution) -> None:
         """Note a recorded start."""
         entry = self._entries.get(execution.job)
