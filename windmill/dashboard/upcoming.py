@@ -16,7 +16,7 @@ from windmill.dashboard import charts, forecast
 from windmill.dashboard.context import facts, now, store
 
 STRETCHES: Final = {1: "Next hour", 24: "Next day", 168: "Next week"}  # by hours
-LANES: Final = 100
+LANES: Final = 50
 LISTED: Final = 20  # single starts
 MISSED: Final = 20
 
@@ -29,8 +29,9 @@ def page() -> str:
     asked = request.args.get("hours", 24, type=int)
     hours = asked if asked in STRETCHES else 24
     instant, length = now(), timedelta(hours=hours)
-    lanes = _lanes(instant, length)
-    starts = sorted((due.at, lane.job) for lane in lanes for due in lane.starts[:LISTED])[:LISTED]
+    due = _due(instant, instant + length)
+    lanes = _lanes(due[:LANES], instant, length)
+    starts = sorted((one.at, lane.job) for lane in lanes for one in lane.starts[:LISTED])[:LISTED]
     missed = store().executions(
         ExecutionFilter(states=frozenset({State.SKIPPED}), since=instant - timedelta(days=1)), limit=MISSED
     )
@@ -39,22 +40,33 @@ def page() -> str:
         stretches=STRETCHES,
         hours=hours,
         marks=forecast.hours(instant, length),
-        lanes=[(lane, relative(lane.starts[0].at, instant)) for lane in lanes[:LANES]],
-        lane_count=len(lanes),
+        lanes=[(lane, relative(lane.starts[0].at, instant)) for lane in lanes],
+        later_count=len(due) - len(lanes),
         starts=[(at, relative(at, instant), job) for at, job in starts],
         missed=[_missed(one, instant) for one in missed.items],
     )
 
 
-def _lanes(instant: datetime, length: timedelta) -> list[forecast.Lane]:
-    jobs = [job for job in store().jobs() if not (job.get("deleted") or job.get("system"))]
-    due = {job["id"]: job for job in jobs if next(iter(facts().starts(job, instant)), None)}
-    past = store().recent(list(due))
+def _due(instant: datetime, end: datetime) -> list[Document]:
+    """Return the jobs that start before `end`, the first to start first."""
+    found = []
+    for job in store().jobs():
+        if not (job.get("deleted") or job.get("system")):
+            first = next(iter(facts().starts(job, instant)), None)
+            if first and first < end:
+                found.append((first, job["id"], job))
+    return [job for _, _, job in sorted(found, key=lambda one: one[:2])]
+
+
+def _lanes(jobs: list[Document], instant: datetime, length: timedelta) -> list[forecast.Lane]:
+    past = store().recent([job["id"] for job in jobs])
     lanes = (
-        forecast.lane(key, facts().starts(job, instant), charts.usual_ms(past.get(key, ())), instant, length)
-        for key, job in due.items()
+        forecast.lane(
+            job["id"], facts().starts(job, instant), charts.usual_ms(past.get(job["id"], ())), instant, length
+        )
+        for job in jobs
     )
-    return sorted(filter(None, lanes), key=lambda lane: (lane.starts[0].at, lane.job))
+    return list(filter(None, lanes))
 
 
 def _missed(execution: Document, instant: datetime) -> Document:
