@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -55,7 +55,7 @@ class Watched:
     def write(self, name: str, owner: str = "1") -> None:
         (self.path / f"{name}.yaml").write_text(job_file(owner))
 
-    def start(self, *, interval: float = NEVER) -> Watcher:
+    def start(self, *, interval: float = NEVER, also: Iterable[Path] = ()) -> Watcher:
         loader = loader_of(self.path)
 
         def load() -> Catalog:
@@ -67,6 +67,7 @@ class Watched:
             load=load,
             unsettled=lambda: loader.unsettled,
             deliver=self.delivered.append,
+            also=lambda: also,
             interval=interval,
         )
         self.watchers.append(watcher)
@@ -407,3 +408,11 @@ def test_without_inotify_it_warns_once_and_goes_on_by_rescans(tmp_path: Path) ->
     command = [sys.executable, "-c", WITHOUT_INOTIFY, str(tmp_path)]
     ended = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
     assert ended.stdout.splitlines() == ["watch.degraded", "True"]
+
+
+def test_a_file_beside_the_directory_gives_a_hint_where_it_is_named(watched: Watched, tmp_path: Path) -> None:
+    settings = tmp_path / "settings"
+    watched.start(also=[settings])
+    before = watched.looks
+    settings.touch()
+    until(lambda: watched.looks > before, what="a look")

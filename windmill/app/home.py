@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import time
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from windmill.core.documents import Document
-from windmill.core.errors import NotFound, Unavailable
+from windmill.core.errors import NotFound, Unavailable, WindmillError
 
 if TYPE_CHECKING:
     from windmill.core.model import Catalog
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 SETTINGS_FILE: Final = "windmill.toml"
 STATE_DIRECTORY: Final = ".windmill"
+LAST_GOOD_SETTINGS: Final = "last-good-settings"
 MONGODB: Final = ("mongodb://", "mongodb+srv://")
+SETTLE_SECONDS: Final = 0.05  # after which a file counts as written
 LOCK_LIMIT: Final = 4096  # bytes of the lock file that are read
 
 
@@ -65,10 +68,19 @@ class Home:
 
     @cached_property
     def settings(self) -> Settings:
-        """The checked settings. Raises WindmillError naming the key that is wrong."""
+        """The checked settings; while the file is broken and a scheduler runs, those that it goes by.
+
+        Raises WindmillError naming the key that is wrong.
+        """
         from windmill import settings
 
-        return settings.load(self.root, self.environ)
+        try:
+            return settings.load(self.root, self.environ)
+        except WindmillError:
+            kept = self.state / LAST_GOOD_SETTINGS
+            if not (kept / SETTINGS_FILE).is_file() or not self.scheduler_alive():
+                raise
+            return settings.load(kept, self.environ)
 
     def store(self, *, readonly: bool = True) -> Store:
         """Return a new connection to the store; the caller closes it.
@@ -100,11 +112,17 @@ class Home:
     def _store_uri(self) -> str | None:
         # Every reader asks for the store, and checking all settings takes longer than most answers do.
         with contextlib.suppress(OSError, ValueError, AttributeError):  # the full check says what is wrong
-            file = tomllib.loads((self.root / SETTINGS_FILE).read_text())
+            file = tomllib.loads(self._settings_text())
             uri = self.environ.get("WINDMILL_STORE_URI") or file.get("store", {}).get("uri")
             if uri is None or uri.startswith(MONGODB):
                 return str(uri) if uri else None
         return self.settings.store_uri
+
+    def _settings_text(self) -> str:
+        path = self.root / SETTINGS_FILE
+        if 0 <= time.time() - path.stat().st_mtime < SETTLE_SECONDS:  # half of it may not be written yet
+            time.sleep(SETTLE_SECONDS)
+        return path.read_text()
 
     def make_state(self) -> None:
         """Create the state directory, readable by nobody else. Raises Unavailable."""

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import logging
+import re
 import shutil
 import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from threading import Lock
+from typing import Any, Final, NamedTuple
 
+from windmill import settings
 from windmill.app.catalog import HomeCatalog
-from windmill.app.home import SETTINGS_FILE, Home
+from windmill.app.home import LAST_GOOD_SETTINGS, SETTINGS_FILE, SETTLE_SECONDS, Home
 from windmill.app.repository import Repository
 from windmill.core.errors import Problem, WindmillError
 from windmill.core.model import Catalog, Job
+from windmill.jobs.last_good import LastGood
 from windmill.jobs.lint import lint
 from windmill.jobs.loader import Loader
 from windmill.projects.known import KnownProjects, Project
@@ -23,7 +28,21 @@ from windmill.scheduler.clock import now
 
 LAST_GOOD: Final = "last-good"
 LAST_GOOD_OF_PROJECTS: Final = "last-good-of-projects"
-SETTLE_SECONDS: Final = 0.05
+SETTLE_EMPTY_SECONDS: Final = 0.25  # for a file that was emptied, most likely to be written anew
+MISTAKE: Final = re.compile(r"(?:(windmill\.toml|WINDMILL_\w+)(?::(\d+))?(?::(\d+))?: )?(.*)", re.DOTALL)
+
+log = logging.getLogger("windmill.app")
+
+
+class _Key(NamedTuple):
+    """What tells one version of a file from another."""
+
+    changed: int  # nanoseconds since the epoch
+    inode: int
+    size: int
+
+
+GONE: Final = _Key(0, 0, 0)
 
 
 def catalog_reader(home: Home, state: Path | None = None) -> HomeCatalog:
@@ -32,7 +51,8 @@ def catalog_reader(home: Home, state: Path | None = None) -> HomeCatalog:
     Last good versions are kept under `state`, the home's own unless another is given.
     """
     kept = state or home.state
-    projects = known_projects(home)
+    live = LiveProjectSettings(home, keep=state is None)
+    projects = KnownProjects(home.root, home.state, live)
 
     def loader(directory: Path, last_good: Path, known: Any) -> Loader:
         return Loader(
@@ -57,6 +77,7 @@ def catalog_reader(home: Home, state: Path | None = None) -> HomeCatalog:
         loader_of=loader_of,
         state=home.state,
         root=home.root,
+        extra_problems=live.problems,
     )
 
 
@@ -93,25 +114,80 @@ def warnings(job: Job) -> list[Problem]:
 
 
 class LiveProjectSettings:
-    """The [projects] of windmill.toml as they are now; while the file cannot be used, as they were before."""
+    """The [projects] of windmill.toml as they are now; while the file cannot be used, as they were before.
 
-    def __init__(self, home: Home) -> None:
-        self._home = home
-        self._key = self._stat()
+    With `keep` the last good file is kept for `Home.settings`. May be asked by several threads.
+    """
+
+    def __init__(self, home: Home, *, keep: bool = False) -> None:
+        self._home, self._keep = home, keep
+        self._path = home.root / SETTINGS_FILE
+        self._key: _Key | None = None
         self._known: Mapping[str, ProjectSettings] = home.settings.projects
+        self._problems: list[Problem] = []
+        self._lock = Lock()
 
     def __call__(self) -> Mapping[str, ProjectSettings]:
         """Return them by name of the project."""
-        key = self._stat()
-        if key != self._key:
-            self._key = key
-            with contextlib.suppress(WindmillError):
-                self._known = Home(self._home.root, self._home.environ).settings.projects
-        return self._known
+        with self._lock:
+            self._look()
+            return self._known
 
-    def _stat(self) -> tuple[int, int]:
+    def problems(self) -> list[Problem]:
+        """Return what is wrong with the file now, each mistake a problem of its own."""
+        with self._lock:
+            self._look()
+            return self._problems
+
+    def _look(self) -> None:
+        key = self._stat()
+        if key == self._key or not self._settles(key):
+            return
         try:
-            status = (self._home.root / SETTINGS_FILE).stat()
+            self._take(key)
+        except WindmillError as error:
+            self._problems = [_problem(line, error.hint) for line in error.message.splitlines()]
+        self._key = key
+
+    def _take(self, key: _Key) -> None:
+        """Use what the file says. Raises WindmillError for every mistake in it."""
+        if key == GONE and self._key is not None:
+            raise WindmillError(f"{SETTINGS_FILE} is gone", hint="put it back; until then it counts as it was")
+        self._known = settings.load(self._home.root, self._home.environ).projects
+        if self._keep:
+            if self._problems:
+                log.info("%s is good again", SETTINGS_FILE, extra={"event": "settings.mended"})
+            with contextlib.suppress(OSError):
+                content = self._path.read_bytes()
+                if self._stat() == key:
+                    LastGood(self._home.state / LAST_GOOD_SETTINGS).write(SETTINGS_FILE, content)
+        self._problems = []
+
+    def _settles(self, key: _Key) -> bool:
+        """Wait until the file stays as it is; False when it changes meanwhile, to be looked at another time."""
+        age = time.time() - key.changed / 1e9 if key != GONE else 0.0
+        emptied = not key.size and self._key is not None
+        left = (SETTLE_EMPTY_SECONDS if emptied else SETTLE_SECONDS) - age
+        if 0 < left <= SETTLE_EMPTY_SECONDS:
+            time.sleep(left)
+        return self._stat() == key
+
+    def _stat(self) -> _Key:
+        try:
+            status = self._path.stat()
         except OSError:
-            return (0, 0)
-        return status.st_mtime_ns, status.st_ino
+            return GONE
+        return _Key(status.st_mtime_ns, status.st_ino, status.st_size)
+
+
+def _problem(mistake: str, hint: str) -> Problem:
+    """Return the problem that one line of the settings' error tells, at its place."""
+    file, line, column, message = MISTAKE.fullmatch(mistake).groups(default="")  # type: ignore[union-attr] # fits all
+    return Problem(
+        file=file or SETTINGS_FILE,
+        line=int(line or 0),
+        column=int(column or 0),
+        message=message,
+        hint=hint,
+        code="settings",
+    )

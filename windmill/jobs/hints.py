@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -50,7 +50,8 @@ class Hints:
     """Calls `notify`, on a thread of its own, when anything under `directory` may have changed.
 
     The parent is watched too, so that `directory` itself may be created, removed, renamed or be a swapped link.
-    `also` names further directories; of these only the entries are watched, and those that are missing are not.
+    `also` names further directories; of these only the entries are watched, and those that are missing are not. What
+    of it lies beside `directory`, files too, is watched in the parent.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Hints:
         self._directory = directory
         self._also = also
         self._inside = _Handler(notify)
-        self._beside = _Handler(notify, only=directory.name)
+        self._beside = _Handler(notify, only={directory.name})
         self._observer: BaseObserver | None = None
         self._places: tuple[Place | None, ...] = ()
         self._warned = False
@@ -89,7 +90,10 @@ class Hints:
 
     def _arm(self) -> bool:
         inside, beside = _place(self._directory), _place(self._directory.parent)
-        others = tuple(map(_place, self._also()))
+        also = list(self._also())
+        others = tuple(map(_place, also))
+        parent = self._directory.parent
+        self._beside.only = {self._directory.name, *(path.name for path in also if path.parent == parent)}
         observer = self._running_observer()
         if (inside, beside, *others) != self._places or not all(emitter.is_alive() for emitter in observer.emitters):
             observer.unschedule_all()
@@ -111,23 +115,24 @@ class Hints:
 
 
 class _Handler(FileSystemEventHandler):
-    """Notifies about every event, or about those naming the entry `only`."""
+    """Notifies about every event, or about those naming one of the entries `only`."""
 
-    def __init__(self, notify: Callable[[], None], *, only: str = "") -> None:
+    def __init__(self, notify: Callable[[], None], *, only: Set[str] = frozenset()) -> None:
         self._notify = notify
-        self._only = only
+        self.only = only
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         paths = (os.fsdecode(event.src_path), os.fsdecode(event.dest_path))
-        if not self._only or self._only in map(os.path.basename, paths):
+        if not self.only or not self.only.isdisjoint(map(os.path.basename, paths)):
             self._notify()
 
 
 def _place(directory: Path) -> Place | None:
-    """Return where the directory is now, or None when it is missing or unreadable (which inotify does not report)."""
+    """Return where the directory is now, or None without a readable one there, which inotify does not report."""
     try:
         path = directory.resolve(strict=True)
         found = path.stat()
     except (OSError, RuntimeError):  # RuntimeError: a loop of links
         return None
-    return Place(str(path), found.st_dev, found.st_ino) if os.access(path, os.R_OK | os.X_OK) else None
+    usable = path.is_dir() and os.access(path, os.R_OK | os.X_OK)
+    return Place(str(path), found.st_dev, found.st_ino) if usable else None
