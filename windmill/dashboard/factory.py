@@ -52,6 +52,6 @@ def create_app(facts: Facts) -> APIFlask:
     security.install(app)
     failures.install(app)
     shell.install(app)
-    for part in (overview, job, executions, execution, output, upcoming, health, hooks):
+    for part in (overview, job, executions, execution, output, upcoming, projects, problems, health, hooks):
         app.register_blueprint(part.blueprint)
     return app

@@ -13,7 +13,13 @@ from windmill.dashboard import present
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.health import SILENT, age
 
-PAGES: Final = (("overview.overview", "Jobs"), ("executions.listing", "Executions"), ("upcoming.page", "Upcoming"))
+PAGES: Final = (
+    ("overview.overview", "Jobs"),
+    ("executions.listing", "Executions"),
+    ("projects.page", "Projects"),
+    ("upcoming.page", "Upcoming"),
+    ("problems.page", "Problems"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
