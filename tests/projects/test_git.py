@@ -54,6 +54,10 @@ def exported(mirror: Mirror, commit: str, target: Path) -> dict[str, str]:
     return {str(path.relative_to(target)): path.read_text() for path in target.rglob("*") if path.is_file()}
 
 
+def damage(mirror: Mirror) -> None:
+    (mirror.path / "config").write_text("[core\nbroken")
+
+
 @pytest.fixture(params=["file", "git", "http"])
 def url(request: pytest.FixtureRequest, upstream: Upstream) -> Iterator[str]:
     base = upstream.path.parent
@@ -262,6 +266,40 @@ def test_an_object_lost_after_the_fetch_is_mended(mirror: Mirror, upstream: Upst
         pack.unlink()
         pack.write_bytes(whole[:-60] + b"\0" * 60)
     assert exported(mirror, commit, tmp_path / "new") == {"main.py": "print(1)\n"}
+
+
+def test_a_damaged_mirror_stays_till_another_is_there(mirror: Mirror, upstream: Upstream) -> None:
+    kept = upstream.commit({"big": os.urandom(1 << 20).hex()})
+    fetch(mirror, upstream.url)
+    damage(mirror)
+    with pytest.raises(SourceError, match="too large"):
+        fetch(mirror, upstream.url, max_bytes=100_000)
+    (mirror.path / "config").write_text("")
+    assert mirror.facts(kept).sha == kept
+    assert list(mirror.path.parent.iterdir()) == [mirror.path]
+
+
+def test_a_mirror_without_its_head_stays_till_another_is_there(mirror: Mirror, upstream: Upstream) -> None:
+    kept = fetch(mirror, upstream.url)
+    head = (mirror.path / "HEAD").read_text()
+    (mirror.path / "HEAD").unlink()
+    failure(mirror, f"file://{upstream.path}-moved")
+    (mirror.path / "HEAD").write_text(head)
+    assert mirror.facts(kept).sha == kept
+
+
+def test_only_the_mended_mirror_is_left(mirror: Mirror, upstream: Upstream) -> None:
+    fetch(mirror, upstream.url)
+    damage(mirror)
+    fetch(mirror, upstream.url)
+    assert list(mirror.path.parent.iterdir()) == [mirror.path]
+
+
+def test_what_a_killed_mending_left_is_taken_away(mirror: Mirror, upstream: Upstream) -> None:
+    for left in ("reports.git.new", "reports.git.old"):
+        (mirror.path.parent / left / "objects").mkdir(parents=True)
+    fetch(mirror, upstream.url)
+    assert list(mirror.path.parent.iterdir()) == [mirror.path]
 
 
 def test_a_broken_network_does_not_cost_the_mirror(mirror: Mirror, upstream: Upstream, tmp_path: Path) -> None:

@@ -15,24 +15,29 @@ from windmill.projects import git_tree, poll
 from windmill.projects.bounded import MAX_BYTES, Answer
 from windmill.projects.git_command import LOCAL_TIMEOUT, Commands
 from windmill.projects.git_history import FORMAT, Commit, commits
+from windmill.projects.git_trouble import Damaged, cannot_write, trouble, unwritable
 from windmill.projects.source import Remote, SourceError, address, check, is_commit, mirrored, shown
 
-_NO_SPACE: Final = b"No space left on device"
 _LOG_BYTES: Final = 8 << 20
 # Files come out exactly as they are committed: these win over every .gitattributes.
 _ATTRIBUTES: Final = "* -text -eol -crlf -ident -filter -working-tree-encoding\n"
+_LEFTOVERS: Final = (
+    "*.lock",
+    "windmill.index*",
+    "refs/**/*.lock",
+    "objects/pack/tmp_*",
+    "objects/pack/*.lock",
+)
 _T = TypeVar("_T")
 
 
-class _Damaged(WindmillError):
-    """The mirror itself does not work."""
-
-
 class Mirror:
-    """The bare mirror at `path`, used by one process at a time; everything in it can be fetched again.
+    """The bare mirror at `path`, used by one process at a time.
 
-    What is wrong with the mirror itself is mended by deleting it and fetching anew, once. `environ` is the
-    environment to pick from, see `hardened_environment`; `say` gets a line at a time of what happens.
+    What is wrong with the mirror itself is mended by fetching anew, once, beside it: it is replaced when that
+    succeeded and not before, since some of it may be nowhere else by now. Where nothing can be written, it stays as
+    it is. `environ` is the environment to pick from, see `hardened_environment`; `say` gets a line at a time of what
+    happens.
     """
 
     def __init__(self, path: Path, *, environ: Mapping[str, str], say: Callable[[str], None]) -> None:
@@ -50,11 +55,16 @@ class Mirror:
         self._source = None
         try:
             check(remote)
-            commit = self._mending(lambda: self._fetch(remote, time.monotonic() + timeout, max_bytes), self.discard)
+            commit = self._mending(
+                lambda: self._fetch(remote, time.monotonic() + timeout, max_bytes),
+                lambda: self._replace(remote, timeout, max_bytes),
+            )
+        except SourceError:
+            raise
         except Refused as error:
             raise SourceError("refused", error.message) from None
-        except _Damaged as error:
-            raise SourceError("network", error.message) from None
+        except WindmillError as error:
+            raise SourceError("network", error.message, hint=error.hint) from None
         self._source = (remote, timeout)
         return commit
 
@@ -88,8 +98,7 @@ class Mirror:
         """
         if mistake := path and paths.mistake_in(path):
             raise Refused(f"the path of the git source {mistake}")
-        if any(target.iterdir()):
-            raise Refused(f"{target} is not empty")
+        _check_empty(target)
         self._again(lambda: self._export(commit, target.absolute(), path.strip("/")))
 
     def log(self, old: str, new: str, *, limit: int, path: str = "") -> list[Commit]:
@@ -116,19 +125,39 @@ class Mirror:
         def anew() -> None:
             if self._source is None:
                 raise WindmillError(f"the git mirror {self.path} is damaged", hint="the next sync fetches it anew")
-            self.discard()
-            remote, timeout = self._source
-            self._fetch(remote, time.monotonic() + timeout, MAX_BYTES)
+            self._replace(*self._source, MAX_BYTES)
 
         return self._mending(work, anew)
 
     def _mending(self, work: Callable[[], _T], mend: Callable[[], None]) -> _T:
         try:
-            return work()
-        except _Damaged as error:
-            self._say(f"the git mirror is damaged and is fetched anew: {error.message}")
-            mend()
-            return work()
+            try:
+                return work()
+            except Damaged as error:
+                self._say(f"the git mirror is damaged and is fetched anew: {error.message}")
+                mend()
+                return work()
+        except OSError as error:
+            raise WindmillError(f"{error.filename or self.path}: {error.strerror or error}") from error
+
+    def _replace(self, remote: Remote, timeout: float, max_bytes: int) -> None:
+        """Fetch anew beside the mirror, and put the result in its place."""
+        new, old = self._beside()
+        mirror = Mirror(new, environ=self._git.environ, say=self._say)
+        for left in (new, old):
+            shutil.rmtree(left, ignore_errors=True)
+        try:
+            mirror._fetch(remote, time.monotonic() + timeout, max_bytes)
+            if self.path.exists():
+                self.path.rename(old)
+            new.rename(self.path)
+        finally:
+            mirror.discard()
+        shutil.rmtree(old, ignore_errors=True)
+
+    def _beside(self) -> tuple[Path, Path]:
+        """Return where a mirror lies while it is fetched anew, and where the one lies that it replaced."""
+        return self.path.with_name(self.path.name + ".new"), self.path.with_name(self.path.name + ".old")
 
     def _fetch(self, remote: Remote, deadline: float, max_bytes: int) -> str:
         self._prepare()
@@ -169,35 +198,41 @@ class Mirror:
         answer = self._git.run(*arguments, remote=remote, timeout=timeout, max_bytes=max_bytes)
         if answer.code:
             error = poll.failure(answer, remote, timeout)
-            raise error if error.kind else _Damaged(error.message)
+            raise error if error.kind else unwritable(answer, self.path) or Damaged(error.message)
 
     def _export(self, commit: str, target: Path, path: str) -> None:
         self._prepare()
         if not self._has(commit):
-            raise _Damaged(f"it lacks commit {commit[:12]}")
+            raise Damaged(f"it lacks commit {commit[:12]}")
         tree = self._resolve(f"{commit}:{path}")
         if tree is None or self._local("cat-file", "-t", tree).out.strip() != b"tree":
             raise Refused(f'commit {commit[:12]} has no directory "{path}"')
         listing = self._git.run("ls-tree", "-r", "-l", "-z", "--full-tree", tree, limit=git_tree.MAX_LISTING)
         if listing.code and not listing.cut:
-            raise _damage(listing)
+            raise trouble(listing, self.path)
         held = git_tree.judge(listing.out)
         index = {"GIT_INDEX_FILE": str(self.path / "windmill.index")}
         self._local("read-tree", tree, extra=index)
-        self._local("-c", "core.bare=false", f"--work-tree={target}", "checkout-index", "-afq", extra=index)
+        answer = self._git.run(
+            "-c", "core.bare=false", f"--work-tree={target}", "checkout-index", "-afq", extra=index
+        )
+        if answer.code:
+            raise trouble(answer, target)
         git_tree.check_links(target, held.links)
         if held.submodules:
             self._say(f"{held.submodules} submodules are left out")
 
     def _prepare(self) -> None:
-        """Make the mirror where there is none, and take away what a killed fetch or export left."""
-        if not (self.path / "HEAD").is_file():
-            self.discard()
+        """Make the mirror where there is none, and take away what somebody killed at work left."""
+        if not self.path.exists():
             self.path.mkdir(mode=0o700, parents=True)
             self._local("init", "--quiet", "--bare", "--template=", "--initial-branch=main")
-        for left in ("*.lock", "windmill.index*", "refs/**/*.lock", "objects/pack/tmp_*", "objects/pack/*.lock"):
-            for file in self.path.glob(left):
-                file.unlink(missing_ok=True)
+        if not (self.path / "HEAD").is_file():
+            raise Damaged("it has no HEAD")
+        for directory in self._beside():
+            shutil.rmtree(directory, ignore_errors=True)
+        for file in (file for left in _LEFTOVERS for file in self.path.glob(left)):
+            file.unlink(missing_ok=True)
         (self.path / "info").mkdir(mode=0o700, exist_ok=True)
         (self.path / "info" / "attributes").write_text(_ATTRIBUTES)
 
@@ -205,7 +240,7 @@ class Mirror:
         command = ("log", "-z", FORMAT, "--no-color", *arguments, "--", *([path] if path else []))
         answer = self._git.run(*command, limit=_LOG_BYTES, quiet=True)
         if answer.code and not answer.cut:
-            raise _damage(answer)
+            raise trouble(answer, self.path)
         return commits(answer.out)
 
     def _has(self, commit: str) -> bool:
@@ -220,7 +255,7 @@ class Mirror:
     def _local(self, *arguments: str, extra: Mapping[str, str] | None = None) -> Answer:
         answer = self._git.run(*arguments, extra=extra, timeout=LOCAL_TIMEOUT)
         if answer.code:
-            raise _damage(answer)
+            raise trouble(answer, self.path)
         return answer
 
 
@@ -230,11 +265,13 @@ def _check_commit(commit: str) -> None:
         raise Refused(f"{commit[:100]!r} is no full commit")
 
 
-def _damage(answer: Answer) -> WindmillError:
-    if answer.late:
-        return WindmillError("git did not end in time")
-    said = answer.err.decode(errors="replace").strip().splitlines() or [f"git ended with {answer.code}"]
-    return WindmillError(said[-1][:500]) if _NO_SPACE in answer.err else _Damaged(said[-1][:500])
+def _check_empty(target: Path) -> None:
+    try:
+        full = any(target.iterdir())
+    except OSError as error:
+        raise cannot_write(target, error.strerror or str(error)) from error
+    if full:
+        raise Refused(f"{target} is not empty")
 
 
 def _left(deadline: float) -> float:
