@@ -26,6 +26,7 @@ class Watched:
         self.home = home
         self.asked: list[str] = []
         self.understood = True
+        self.busy = False
         self.told: list[Document] = []
         self.attempted: Attempt | None = None
         (home / "projects").mkdir()
@@ -54,6 +55,7 @@ class Watched:
             projects=self.projects.all,
             published=lambda project: Published(project=project.name, attempted=self.attempted),
             ask=self.ask,
+            busy=lambda _: self.busy,
             tell=self.tell,
             clock=lambda: NOW,
         )
@@ -113,6 +115,27 @@ def test_a_poke_looks_again_at_once(watched: Watched) -> None:
         until(lambda: len(watched.asked) == 1)
         poller.poke("packed")
         until(lambda: len(watched.asked) > 1)
+
+
+def test_while_a_sync_runs_no_other_is_asked_for(watched: Watched) -> None:
+    watched.pack("print(1)")
+    watched.busy = True
+    with watched.polling() as poller:
+        until(lambda: watched.sync == "behind")
+        assert watched.asked == []
+        watched.busy = False
+        poller.poke()
+        until(lambda: watched.asked == ["packed"])
+
+
+def test_what_changes_after_syncs_that_came_to_nothing_is_asked_for_at_once(watched: Watched) -> None:
+    watched.pack("print(1)")
+    with watched.polling() as poller:
+        until(lambda: len(watched.asked) >= 3)
+        before = len(watched.asked)
+        watched.pack("print(2)")
+        poller.poke()
+        until(lambda: len(watched.asked) > before, timeout=6, what="asked before the back-off is over")
 
 
 def test_a_project_that_goes_is_told_of_no_more(watched: Watched) -> None:

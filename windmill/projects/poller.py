@@ -39,7 +39,8 @@ class Sight:
     asked: int = 0  # how often a sync to this very fingerprint was asked for
     seen_at: datetime | None = None
     next_at: datetime | None = None
-    due: float = 0.0  # by the monotonic clock
+    due: float = 0.0  # by the monotonic clock, as the next one
+    ask_due: float = 0.0  # before it no sync to the same fingerprint is asked for again
 
 
 class Poller:
@@ -152,25 +153,32 @@ class Poller:
         if sight.error and sight.error != before.error:
             log.warning("%s: %s", project.name, sight.error, extra={"event": "poll.unreachable"})
         if sight.fingerprint != before.fingerprint:
-            sight = replace(sight, asked=0)
+            sight = replace(sight, asked=0, ask_due=0.0)
         self._looked.put(sight)
         self._wake.set()
 
     def _judged(self, project: Project | None, sight: Sight) -> Sight:
-        """Return when to look again, having asked for a sync where one is due."""
+        """Return when to look again, having asked for a sync where one is due.
+
+        A server that cannot be reached is looked at less and less often; one that can be is looked at in its time,
+        also while what it holds is asked for less and less often because syncs come to nothing.
+        """
         if project is None:
             return sight
         poll = project.settings.poll.total_seconds() if project.kind is Kind.GIT else LOCAL_POLL
-        tries = sight.failures + 1
-        if not sight.error:
-            tries = 1
-            if not _up_to_date(self._published(project), sight):
-                if self._busy(project.name) or not self._ask(project.name):
-                    return replace(sight, due=time.monotonic() + LONGEST_PAUSE)
-                tries = sight.asked + 1
-                sight = replace(sight, asked=tries)
-        seconds = min(poll * 2.0 ** min(tries - 1, 32), max(poll, LONGEST_BACK_OFF))
-        return replace(sight, next_at=self._clock() + timedelta(seconds=seconds), due=time.monotonic() + seconds)
+        instant = time.monotonic()
+        due = not sight.error and not _up_to_date(self._published(project), sight) and instant >= sight.ask_due
+        if due and not self._busy(project.name):
+            if not self._ask(project.name):
+                return replace(sight, due=instant + LONGEST_PAUSE)
+            sight = replace(sight, asked=sight.asked + 1, ask_due=instant + _back_off(poll, sight.asked))
+        seconds = _back_off(poll, sight.failures)
+        return replace(sight, next_at=self._clock() + timedelta(seconds=seconds), due=instant + seconds)
+
+
+def _back_off(poll: float, times: int) -> float:
+    """Return the seconds until something is tried again that came to nothing so many times."""
+    return min(poll * 2.0 ** min(times, 32), max(poll, LONGEST_BACK_OFF))
 
 
 def describe(project: Project, known: Published, sight: Sight) -> Document:
