@@ -232,6 +232,34 @@ def test_a_file_that_broke_removes_nothing_as_for_a_sync(repository: Upstream) -
     assert (outcome.status, changes(outcome)) == (3, {"added": [], "changed": [], "removed": []})
 
 
+def test_a_plan_says_that_a_missing_entry_point_keeps_all_of_it_from_going_live(repository: Upstream) -> None:
+    repository.write({"jobs.d/new.yaml": "entry_point: nowhere.py\n"})
+    outcome = anywhere("plan", "--json")
+    assert [(one["code"], one["severity"]) for one in outcome.json["problems"]] == [("no-entry-point", "error")]
+    assert (outcome.status, outcome.json["outcome"]) == (3, "refused")
+
+
+@pytest.mark.parametrize("change", [{"main.py": "print(\n"}, {"requirements.txt": "-e .\n"}])
+def test_a_plan_says_what_else_a_sync_would_refuse(repository: Upstream, change: dict[str, str]) -> None:
+    repository.write(change)
+    assert anywhere("plan", "--json").json["outcome"] == "refused"
+
+
+def test_a_plan_says_that_most_jobs_going_would_be_held(repository: Upstream) -> None:
+    (repository.path / "jobs.d/nightly.yaml").unlink()
+    assert anywhere("plan", "--json").json["outcome"] == "held"
+
+
+def test_a_broken_job_file_keeps_nothing_else_from_going_live(repository: Upstream) -> None:
+    repository.write({"jobs.d/nightly.yaml": "schdule: {}\n"})
+    assert anywhere("plan", "--json").json["outcome"] == "published"
+
+
+def test_a_plan_says_in_words_that_it_would_not_go_live(repository: Upstream) -> None:
+    repository.write({"jobs.d/new.yaml": "entry_point: nowhere.py\n"})
+    assert "This would not go live" in anywhere("plan").err
+
+
 def test_an_odd_schedule_is_told_by_the_plan(repository: Upstream) -> None:
     repository.write({"jobs.d/odd.yaml": "entry_point: main.py\nschedule: '*/7 * * * *'\n"})
     assert ("jobs.d/odd.yaml", 1, "uneven-step") in problems(anywhere("plan", "--json"))

@@ -86,15 +86,23 @@ def validate(
     settled = reader(environ, checkout.root, checkout.prefix).settled(
         Published(project=checkout.project), checkout.revision
     )
-    problems = [
-        replace(problem, severity="error") if problem.code == NO_ENTRY_POINT else problem
-        for problem in settled.problems
-    ]
-    needs, refused = requirements(checkout.root, checkout.prefix)
+    refused = refusals(settled, checkout.root, checkout.prefix, say)
+    return settled, all_problems(settled, refused)
+
+
+def refusals(settled: Settled, root: Path, prefix: str, say: Callable[[str], None]) -> list[Problem]:
+    """Return everything for which a sync would refuse the whole tree at `root`, and not only hold a job."""
+    problems = [replace(problem, severity="error") for problem in settled.problems if problem.code == NO_ENTRY_POINT]
+    needs, refused = requirements(root, prefix)
     if not _wants_newer(needs):
-        problems += _uncompiled(checkout, settled, problems, say)
-    problems += refused
-    return settled, sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
+        problems += _uncompiled(settled, root, prefix, say)
+    return problems + refused
+
+
+def all_problems(settled: Settled, refused: list[Problem]) -> list[Problem]:
+    """Return the problems of the job files and the `refusals`, each once, by their places."""
+    problems = [problem for problem in settled.problems if problem.code != NO_ENTRY_POINT] + refused
+    return sorted(problems, key=lambda problem: (problem.file, problem.line, problem.column))
 
 
 def requirements(root: Path, prefix: str = "") -> tuple[Requirements | None, list[Problem]]:
@@ -113,21 +121,17 @@ def _wants_newer(needs: Requirements | None) -> bool:
     return any((int(major), int(minor)) > sys.version_info[:2] for major, minor in lowest)
 
 
-def _uncompiled(
-    checkout: Checkout, settled: Settled, known: list[Problem], say: Callable[[str], None]
-) -> list[Problem]:
+def _uncompiled(settled: Settled, root: Path, prefix: str, say: Callable[[str], None]) -> list[Problem]:
     """Return the mistakes of syntax in the files that jobs start; modules may come from elsewhere."""
-    missing = {problem.job for problem in known if problem.code == NO_ENTRY_POINT}
+    missing = {problem.job for problem in settled.problems if problem.code == NO_ENTRY_POINT}
     entries = [
         preflight.Entry(job=job.key, entry_point=job.entry_point, file=job.file, line=job.line, imports=False)
         for job in settled.jobs.values()
-        if job.key not in missing and not is_module(job.entry_point)
+        if job.key not in missing and job.key not in settled.held and not is_module(job.entry_point)
     ]
-    found = preflight.check(checkout.root, entries, python=sys.executable, say=say)
+    found = preflight.check(root, entries, python=sys.executable, say=say)
     own = {job.file for job in settled.jobs.values()}
-    return [
-        problem if problem.file in own else replace(problem, file=checkout.prefix + problem.file) for problem in found
-    ]
+    return [problem if problem.file in own else replace(problem, file=prefix + problem.file) for problem in found]
 
 
 def project_name(root: Path) -> str:

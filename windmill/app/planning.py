@@ -11,18 +11,19 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from windmill.app.checkout import GIT, Checkout, find_checkout, reader, requirements
+from windmill.app.checkout import GIT, Checkout, all_problems, find_checkout, reader, refusals, requirements
 from windmill.app.home import Home
 from windmill.app.reading import warnings
 from windmill.app.repository import JOBS, Repository, Settled
 from windmill.app.upcoming import upcoming
 from windmill.core.definition import definition
 from windmill.core.documents import Document, to_text
-from windmill.core.errors import NotFound, Problem, Refused
+from windmill.core.errors import NotFound, Refused
 from windmill.core.model import Job, Schedule
+from windmill.core.reconcile import removes_most
 from windmill.projects.commits import Commits
 from windmill.projects.known import Kind, Project
-from windmill.projects.published import Published, Revision
+from windmill.projects.published import Outcome, Published, Revision
 from windmill.projects.source import mirrored
 
 STARTS: Final = 3
@@ -126,15 +127,21 @@ def _plan(
     remembered: Mapping[str, Document],
     prefix: str = "",
 ) -> Document:
-    """Return the changes, the environments to build and the problems if `after` were published on top of `known`."""
+    """Return the changes, the environments to build, the problems, and what a sync of `after` would come to."""
     old = read.settled(known, known.applied).jobs if known.applied else {}
     new = read.settled(known, after)
-    environments, refused = _environments(known.applied, after, prefix)
-    problems = [*new.problems, *refused]
+    found = changes(_wanted(old, remembered, now), _wanted(new.jobs, remembered, now, new), now)
+    refused = refusals(new, Path(after.root), prefix, lambda _: None)
+    outcome = Outcome.PUBLISHED
+    if refused:
+        outcome = Outcome.REFUSED
+    elif known.applied and known.applied.key and removes_most(len(old), len(found["removed"])):
+        outcome = Outcome.HELD
     return {
-        **changes(_wanted(old, remembered, now), _wanted(new.jobs, remembered, now, new), now),
-        "environments": environments,
-        "problems": [asdict(problem) for problem in problems],
+        **found,
+        "environments": _environments(known.applied, after, prefix),
+        "problems": [asdict(problem) for problem in all_problems(new, refused)],
+        "outcome": str(outcome),
     }
 
 
@@ -171,13 +178,13 @@ def _digest(job: Wanted) -> object:
     return job.document["digest"]
 
 
-def _environments(before: Revision | None, after: Revision, prefix: str) -> tuple[list[Document], list[Problem]]:
+def _environments(before: Revision | None, after: Revision, prefix: str) -> list[Document]:
     """Return the environment that the new requirements need, if they differ from those before."""
     old = requirements(Path(before.root))[0] if before and before.root else None
-    new, problems = requirements(Path(after.root), prefix)
+    new = requirements(Path(after.root))[0]
     if new is None or (old is not None and (old.digest, old.python) == (new.digest, new.python)):
-        return [], problems
-    return [{"file": prefix + new.kind, "python": new.python, "digest": new.digest}], problems
+        return []
+    return [{"file": prefix + new.kind, "python": new.python, "digest": new.digest}]
 
 
 def _git_directory(checkout: Checkout) -> Path:

@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 
 SIGNS: Final = {"added": "+", "changed": "~", "removed": "-"}
 HEAD: Final = "HEAD"
+WOULD: Final = {
+    "refused": "This would not go live: a sync refuses all of it for the problems of its code or requirements.",
+    "held": "This would not go live by itself: it removes most jobs. windmill sync PROJECT --accept lets it.",
+}
 
 
 @click.command(cls=Verb)
@@ -117,6 +121,8 @@ def _print(session: Session, found: Document) -> None:
     said = [f"{len(found[what])} {what}" for what in SIGNS]
     said += [count(len(found["environments"]), "environment") + " to build"] if found["environments"] else []
     session.say(", ".join([*said, count(len(found["problems"]), "problem")]))
+    if would := WOULD.get(found.get("outcome", "")):
+        session.say(would)
 
 
 def _print_change(session: Session, sign: str, change: Document) -> None:

@@ -49,4 +49,9 @@ def suspicious(previous: Catalog | None, wanted: Catalog) -> bool:
     if previous is None or wanted.unreadable or len(previous.jobs) < FEWEST:
         return False
     vanished = previous.jobs.keys() - wanted.jobs.keys()
-    return len(vanished) * 2 > len(previous.jobs)
+    return removes_most(len(previous.jobs), len(vanished))
+
+
+def removes_most(known: int, removed: int) -> bool:
+    """Return True when more than half of the known jobs would be gone; a sync holds what does that."""
+    return removed * 2 > known
