@@ -141,3 +141,15 @@ def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
     assert page.count("&lt;script&gt;") > 10
     assert not re.search("<script|<img src=x|\\b49\\b|\x1b|\u202e", page)
     assert not re.search(r"<[^>]*\son\w+=[^>]*>", page.replace("&gt;", ""))
+
+
+def test_a_day_of_the_calendar_leads_to_its_executions(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()], executions=[an_execution()]))
+    links = re.findall(r'href="(/executions\?[^"]*from=[^"]+)"', html(site))
+    assert [unescape(link) for link in links] == ["/executions?job=p/hello&from=2026-01-01&to=2026-01-02"]
+    assert "p/hello" in words(site, unescape(links[0])).partition("Revision")[2]
+
+
+def test_the_jobs_are_named_as_the_part_of_the_site(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()]))
+    assert '<a href="/" aria-current="true">Jobs</a>' in html(site)

@@ -54,6 +54,11 @@ class Day:
     counts: dict[str, int]
     look: str
 
+    @property
+    def next(self) -> date:
+        """The day after."""
+        return self.day + timedelta(days=1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calendar:

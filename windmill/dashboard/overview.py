@@ -16,8 +16,8 @@ from windmill.core.words import relative, span
 from windmill.dashboard import charts, present, search
 from windmill.dashboard.context import facts, now, store
 
-LAST_FAILURES: Final = 5
-SHOWN: Final = 50  # problems, and open executions; beyond them their number says enough
+FIRST: Final = 5  # failures, and problems; pages of their own have the rest
+OPEN: Final = 50  # executions; beyond them their number says enough
 JOBS_SHOWN: Final = 100  # on one page
 DAY: Final = timedelta(days=1)
 
@@ -34,13 +34,13 @@ def overview() -> str:
     problems = [
         problem for problem in (read.status("catalog") or {}).get("problems", ()) if problem["severity"] == "error"
     ]
-    failed = read.executions(ExecutionFilter(states=FAILURES), limit=LAST_FAILURES)
+    failed = read.executions(ExecutionFilter(states=FAILURES), limit=FIRST)
     return render_template(
         "overview.html",
         **_list(jobs, latest),
-        problems=problems[:SHOWN],
+        problems=problems[:FIRST],
         problem_count=len(problems),
-        open=[lately(one, instant) for one in unfinished[:SHOWN]],
+        open=[lately(one, instant) for one in unfinished[:OPEN]],
         open_count=len(unfinished),
         failed_count=sum(row["count"] for row in read.tally(since=instant - DAY) if row["state"] in FAILURES),
         failures=[lately(one, instant) for one in failed.items],

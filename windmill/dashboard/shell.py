@@ -20,6 +20,7 @@ PAGES: Final = (
     ("upcoming.page", "Upcoming"),
     ("problems.page", "Problems"),
 )
+PARTS: Final = {"job": "overview.overview", "execution": "executions.listing"}  # by blueprint, the page it belongs to
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +51,8 @@ def heart() -> Heart:
 
 
 def _around() -> dict[str, Any]:
-    return {"pages": PAGES, "here": request.endpoint, "heart": heart, "facts": facts, "now": now}
+    part = PARTS.get(request.blueprint or "")
+    return {"pages": PAGES, "here": request.endpoint, "part": part, "heart": heart, "facts": facts, "now": now}
 
 
 def _heart() -> Heart:
