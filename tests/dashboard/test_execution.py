@@ -162,8 +162,9 @@ def test_a_stream_ends_with_the_store_so_that_the_browser_comes_again(site: Site
 
 def test_so_many_watch_and_no_more_until_one_leaves(site: Site) -> None:
     site.put(Batch(executions=[a_running_execution()]))
+    assert site.client.head(f"{API}/output/stream").status_code == 200
     watching = [site.client.get(f"{API}/output/stream") for _ in range(STREAMS_MAX)]
-    site.client.head(f"{API}/output/stream")
+    assert {answer.status_code for answer in watching} == {200}
     refused = site.client.get(f"{API}/output/stream")
     assert (refused.status_code, refused.headers["Retry-After"], refused.mimetype) == (503, "5", "application/json")
     watching.pop().close()
