@@ -168,6 +168,12 @@ def test_the_doctor_ends_with_three_for_a_problem_and_says_what_to_do(home: Path
     assert "windmill validate" in outcome.out
 
 
+def test_the_doctor_counts_no_job_of_windmill_itself(home: Path) -> None:
+    (home / "windmill.toml").write_text('[projects.reports]\ngit = "/nowhere"\n')
+    found = {check["about"]: check["found"] for check in windmill(home, "doctor", "--json").json}
+    assert found["files"] == "1 job"
+
+
 def test_the_doctor_sees_who_else_may_read(home: Path) -> None:
     Home(home, {}).make_state()
     (home / ".windmill").chmod(0o755)

@@ -129,3 +129,9 @@ def test_an_unknown_name_is_not_found(spoken: Path) -> None:
 def test_a_job_without_an_execution_says_how_to_run_it(home: Path) -> None:
     outcome = windmill(home, "logs", "hello")
     assert (outcome.status, "windmill run p/hello" in outcome.err) == (4, True)
+
+
+def test_a_project_that_was_never_synced_is_told_with_what_syncs_it(home: Path) -> None:
+    (home / "windmill.toml").write_text('[projects.reports]\ngit = "/nowhere"\n')
+    outcome = windmill(home, "logs", "reports/@sync")
+    assert (outcome.status, "windmill sync reports" in outcome.err) == (4, True)

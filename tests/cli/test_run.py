@@ -160,6 +160,14 @@ def test_without_a_scheduler_nothing_can_be_stopped(home: Path) -> None:
     assert (outcome.status, "windmill up" in outcome.err) == (1, True)
 
 
+def test_a_sync_cannot_be_paused_and_what_holds_a_project_is_named(home: Path) -> None:
+    (home / "windmill.toml").write_text('[projects.reports]\ngit = "/nowhere"\n')
+    outcome = windmill(home, "pause", "reports/@sync")
+    assert (outcome.status, "a sync, which cannot be paused" in outcome.err) == (1, True)
+    assert "ref says" in outcome.err
+    assert "poll how" in outcome.err
+
+
 def test_a_pause_carries_its_end_and_its_note(home: Path) -> None:
     with scheduler(home, done(), jobs=[a_job()]) as seen:
         outcome = windmill(home, "pause", "hello", "--until", "2099-01-01T00:00:00Z", "--note", "upgrade")

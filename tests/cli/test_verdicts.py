@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.builders import NOON, an_execution
-from windmill.cli.verdicts import SKIPPED, verdict
+from windmill.cli.verdicts import SKIPPED, trigger, verdict
 from windmill.core.model import Cause, State
 
 
@@ -35,3 +35,15 @@ def test_an_unknown_reason_is_shown_as_it_is() -> None:
 def test_another_attempt_names_the_one_before() -> None:
     again = an_execution(trigger=Cause.RETRY, attempt=2, retry_of="00000000000000aa")
     assert verdict(again) == "Success: tried again, attempt 2, after 00000000000000aa"
+
+
+@pytest.mark.parametrize(
+    ("who", "words"), [("poll", "was asked for by the poll"), ("webhook", "was asked for by a push")]
+)
+def test_a_sync_that_nobody_started_by_hand_says_what_asked_for_it(who: str, words: str) -> None:
+    asked = an_execution(trigger=Cause.MANUAL, requested_by=who)
+    assert (verdict(asked), trigger(asked)) == (f"Success: {words}", who)
+
+
+def test_in_a_word_a_start_by_a_person_is_manual() -> None:
+    assert trigger(an_execution(trigger=Cause.MANUAL, requested_by="ana@host")) == "manual"

@@ -18,6 +18,7 @@ from windmill.cli.session import Session
 from windmill.cli.text import count, local, size, span
 from windmill.core.documents import from_text
 from windmill.core.errors import WindmillError
+from windmill.core.model import is_system
 from windmill.scheduler.backlog import read
 
 OLDEST_PYTHON: Final = (3, 11)
@@ -164,7 +165,7 @@ def files(session: Session) -> Check:
     found = session.catalog.problems
     if found:
         return Check("files", "problem", count(len(found), "problem"), "windmill validate")
-    return Check("files", "ok", count(len(session.catalog.jobs), "job"))
+    return Check("files", "ok", count(sum(not is_system(key) for key in session.catalog.jobs), "job"))
 
 
 def _size(path: Path) -> int:

@@ -17,6 +17,7 @@ from windmill.cli.session import Session
 from windmill.cli.tables import Column, show
 from windmill.cli.text import STATE_STYLES, one_line, relative, span, state_word
 from windmill.cli.times import duration
+from windmill.cli.verdicts import trigger
 from windmill.core.documents import Document, from_text
 from windmill.core.errors import Refused, Unavailable
 from windmill.core.model import State
@@ -129,7 +130,7 @@ def columns(session: Session) -> list[Column]:
             style=lambda row: STATE_STYLES.get(row["state"], ""),
         ),
         Column(title="reason", value=lambda row: row["reason"], pretty=lambda row: one_line(row["reason"], width=40)),
-        Column(title="trigger", value=lambda row: row["trigger"]),
+        Column(title="trigger", value=lambda row: row["trigger"], pretty=trigger),
         ago("slot"),
         ago("started_at"),
         Column(title="took", value=lambda row: row["ended_at"], pretty=lambda row: _took(session, row), right=True),

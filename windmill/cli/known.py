@@ -79,7 +79,8 @@ def execution_of(session: Session, given: str) -> Document:
         raise NotFound(f'no execution and no job is called "{given}"', hint=error.hint) from None
     latest = session.store.latest_executions().get(key)
     if latest is None:
-        raise NotFound(f"{key} has not run yet", hint=f"windmill run {key}")
+        hint = f"windmill sync {key.partition('/')[0]}" if is_system(key) else f"windmill run {key}"
+        raise NotFound(f"{key} has not run yet", hint=hint)
     return latest
 
 

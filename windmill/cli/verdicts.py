@@ -24,6 +24,7 @@ STARTED: Final = {
     "retry": "tried again",
     "manual": "was started by hand",
 }
+ASKED: Final = {"poll": "was asked for by the poll", "webhook": "was asked for by a push"}
 
 
 def verdict(execution: Document) -> str:
@@ -32,7 +33,7 @@ def verdict(execution: Document) -> str:
     if execution["state"] == "skipped":
         why = SKIPPED.get(reason, one_line(reason, width=200))
         return f"{word}: {why}{_with_others(execution, 'and the same for')}"
-    parts = [STARTED.get(execution["trigger"], "") + _by(execution) + _with_others(execution, "and stood for")]
+    parts = [_started(execution) + _with_others(execution, "and stood for")]
     if execution["attempt"] > 1:
         parts.append(f"attempt {execution['attempt']}, after {execution['retry_of']}")
     if execution["exit_code"]:
@@ -44,8 +45,20 @@ def verdict(execution: Document) -> str:
     return f"{word}: {', '.join(parts)}"
 
 
-def _by(execution: Document) -> str:
-    return f" by {execution['requested_by']}" if execution["requested_by"] else ""
+def trigger(execution: Document) -> str:
+    """Return in a word why it exists: its trigger, or the part of WindMill that asked for it as a person would."""
+    return str(execution["requested_by"] if _asked_by_itself(execution) else execution["trigger"])
+
+
+def _started(execution: Document) -> str:
+    if _asked_by_itself(execution):
+        return ASKED[execution["requested_by"]]
+    by = f" by {execution['requested_by']}" if execution["requested_by"] else ""
+    return STARTED.get(execution["trigger"], "") + by
+
+
+def _asked_by_itself(execution: Document) -> bool:
+    return execution["trigger"] == "manual" and execution["requested_by"] in ASKED
 
 
 def _with_others(execution: Document, words: str) -> str:
