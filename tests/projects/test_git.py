@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -11,9 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.git_server import ENVIRON, Upstream, endless, garbage, git_daemon, http_server, mute, server
+from tests.support.git_server import (
+    ENVIRON,
+    Upstream,
+    endless,
+    garbage,
+    git_daemon,
+    http_server,
+    kill_those_of,
+    mute,
+    server,
+)
 from tests.support.proxy import Proxy
-from tests.support.waiting import until
 from windmill.core.errors import Refused
 from windmill.projects.git import Mirror
 from windmill.projects.source import Remote, SourceError
@@ -328,7 +336,7 @@ def test_a_fetch_killed_at_any_moment_is_made_good(mirror: Mirror, upstream: Ups
         with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as child:
             time.sleep(pause)  # any moment will do: that is the point
             child.kill()
-            _kill_those_of(mirror.path)
+            kill_those_of(mirror.path)
     commit = fetch(mirror, upstream.url)
     assert len(exported(mirror, commit, tmp_path / "whole")) == 301
 
@@ -410,28 +418,3 @@ def test_only_a_full_commit_names_a_commit(mirror: Mirror, upstream: Upstream, c
     ):
         with pytest.raises(Refused, match="is no full commit"):
             use()
-
-
-def _kill_those_of(path: Path) -> None:
-    """Kill what a killed sync leaves at work, as its runner would."""
-
-    def left() -> list[int]:
-        found = []
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                words = (process / "cmdline").read_bytes().split(b"\0")
-            except OSError:
-                continue
-            if f"--git-dir={path}".encode() in words:
-                found.append(int(process.name))
-        return found
-
-    def killed() -> bool:
-        for pid in left():
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        return not left()
-
-    until(killed, what="nothing works on the mirror")

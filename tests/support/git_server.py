@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -222,6 +223,26 @@ def server(behaviour: Callable[[socket.socket, threading.Event], None]) -> Itera
             closed.set()
             for thread in [acceptor, *threads]:
                 thread.join()
+
+
+def kill_those_of(mirror: Path) -> None:
+    """Kill what a killed sync leaves at work on the mirror, as its runner would."""
+
+    def left() -> list[int]:
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if os.fsencode(mirror) in (process / "cmdline").read_bytes():
+                    found.append(int(process.name))
+        return found
+
+    def killed() -> bool:
+        for pid in left():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not left()
+
+    until(killed, what="nothing works on the mirror")
 
 
 def _answers(port: int) -> bool:
