@@ -74,7 +74,7 @@ class Revisions:
             # One pass over the file system before the name appears: cheaper than a sync of each of 10,000 files.
             subprocess.run(["sync", "-f", str(temporary)], check=True, timeout=_SYNC_TIMEOUT)  # noqa: S607
             temporary.rename(place)
-            _sync(self._directory)
+        _sync(self._directory)  # its maker may have been killed before this
         os.utime(place)
         return place
 
