@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.builders import a_job, a_running_execution, an_execution
+from tests.support.builders import NOON, a_job, a_running_execution, an_execution
 from tests.support.dashboard import NOW, Site
 from windmill.core.documents import Document, to_text
 from windmill.core.model import State
@@ -162,3 +162,70 @@ def test_everything_a_page_loads_is_there(site: Site) -> None:
     for path in loaded:
         with site.client.get(path) as answer:
             assert answer.status_code == 200, path
+
+
+def test_the_address_says_which_jobs_are_listed(site: Site) -> None:
+    site.put(Batch(jobs=[a_job(id="p/ant"), a_job(id="q/bee")]))
+    html = site.client.get("/?project=q").get_data(as_text=True)
+    assert 'href="/jobs/q/bee"' in html
+    assert 'href="/jobs/p/ant"' not in html
+
+
+def test_what_was_asked_for_stays_in_the_form(site: Site) -> None:
+    site.put(Batch(jobs=[a_job(labels={"team": "sales"})]))
+    html = site.client.get("/?q=x%22y&state=failed&label=team%3Dsales&attention=1").get_data(as_text=True)
+    assert 'name="q" value="x&#34;y"' in html
+    assert 'value="failed" selected' in html
+    assert "<option selected>team=sales" in html
+    assert 'value="1" checked' in html
+
+
+def test_a_search_that_finds_nothing_says_how_to_get_out(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()]))
+    html = site.client.get("/?q=zebra").get_data(as_text=True)
+    assert 'No job matches. <a href="/">Clear filters</a>' in html
+
+
+def test_many_jobs_come_in_pages_that_keep_the_search(site: Site) -> None:
+    site.put(Batch(jobs=[a_job(id=f"p/j{number:03}") for number in range(120)]))
+    first = site.client.get("/?project=p").get_data(as_text=True)
+    assert first.count('href="/jobs/p/') == 100
+    assert 'href="/?project=p&amp;page=2"' in first
+    last = site.client.get("/?project=p&page=2").get_data(as_text=True)
+    assert last.count('href="/jobs/p/') == 20
+    assert ">Previous</a>" in last
+    assert ">Next</a>" not in last
+
+
+@pytest.mark.parametrize("number", ["0", "-3", "x", "99999999999999999999"])
+def test_any_page_may_be_asked_for(site: Site, number: str) -> None:
+    site.put(Batch(jobs=[a_job()]))
+    assert site.client.get(f"/?page={number}").status_code == 200
+
+
+def test_a_job_has_bars_of_what_it_did(site: Site) -> None:
+    bad = an_execution(id="2" * 16, state=State.FAILED, exit_code=1, queued_at=NOON + timedelta(seconds=1))
+    site.put(Batch(jobs=[a_job()], executions=[an_execution(), bad]))
+    html = site.client.get("/").get_data(as_text=True)
+    assert html.count('class="tick"') == 2
+    assert html.count('class="mark"') == 1
+    assert 'aria-label="1 Success, 1 Failed"' in html
+
+
+def test_failures_of_the_last_day_are_counted(site: Site) -> None:
+    old = NOW - timedelta(days=1, minutes=1)
+    site.put(
+        Batch(
+            executions=[
+                an_execution(id="2" * 16, state=State.FAILED, exit_code=1),
+                an_execution(id="3" * 16, state=State.LOST, queued_at=old, started_at=old, ended_at=old),
+            ]
+        )
+    )
+    assert "1 failed in 24 h" in site.page()
+
+
+def test_the_heartbeat_is_on_every_page(site: Site) -> None:
+    site.put(scheduler(2))
+    for path in ("/", "/upcoming", "/executions", "/nothing/here"):
+        assert "scheduler ok, 2 s ago" in site.client.get(path).get_data(as_text=True), path
