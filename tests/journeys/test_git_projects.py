@@ -13,6 +13,7 @@ import pytest
 from tests.support.git_server import git_daemon, http_server, mute, server
 from tests.support.pulled import EVERY_SECOND, SYNC, Pulled
 from tests.support.waiting import until
+from windmill.projects.git_upkeep import MANY
 
 
 @pytest.fixture
@@ -188,6 +189,16 @@ def test_a_killed_sync_repairs_itself(pulled: Pulled) -> None:
     again = pulled.commit("print('two')")
     pulled.home.cli("sync", "reports")
     assert commit != again == pulled.live()
+
+
+def test_a_sync_makes_one_pack_of_a_mirrors_many(pulled: Pulled) -> None:
+    pulled.commit("print('one')", nightly="entry_point: main.py\n")
+    pulled.home.cli("sync", "reports")
+    packs = pulled.home.root / ".windmill" / "mirrors" / "reports.git" / "objects" / "pack"
+    for number in range(MANY):
+        pulled.upstream.git("pack-objects", "-q", f"{packs}/pack", stdin=pulled.upstream.blob(str(number)) + "\n")
+    pulled.home.cli("sync", "reports")
+    assert len(list(packs.glob("*.pack"))) == 1
 
 
 def test_a_project_is_synced_without_a_scheduler(pulled: Pulled) -> None:

@@ -75,12 +75,14 @@ class Sync:
         What keeps it from a verdict is remembered too, so that people see it where they look for it.
         """
         try:
-            return self._publish(accept=accept)
+            status = self._publish(accept=accept)
         except (WindmillError, OSError) as error:
             text = error.message if isinstance(error, WindmillError) else str(error)
             with suppress(OSError, WindmillError):
                 published.write(self._home.state, replace(self._known, trouble=text))
             raise
+        self._mirror.tidy()
+        return status
 
     def _publish(self, *, accept: bool) -> int:
         tree = self._look()
