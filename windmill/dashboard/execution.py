@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from flask import render_template
 
 from windmill.core.documents import Document
-from windmill.core.model import FAILURES, TERMINAL, is_system
+from windmill.core.model import FAILURES, TERMINAL
 from windmill.core.ports import OutputBlock
 from windmill.dashboard import records
 from windmill.dashboard.context import now, store
@@ -34,7 +34,6 @@ def execution(identity: str) -> str:
     return render_template(
         "execution.html",
         execution=records.told(document, instant),
-        system=is_system(document["job"]),
         failed=document["state"] in FAILURES,
         ended=document["state"] in TERMINAL,
         usual=records.usual(one for one in recent if one["id"] != identity),
