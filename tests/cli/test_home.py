@@ -94,6 +94,20 @@ def test_a_mistake_in_the_settings_is_one_message(home: Path, settings: str) -> 
     assert outcome.err.startswith("windmill: windmill.toml")
 
 
+def test_settings_that_are_nested_too_deeply_are_one_message(home: Path) -> None:
+    (home / "windmill.toml").write_text("a = " + "[" * 20_000)
+    assert windmill(home, "ps").err == "windmill: windmill.toml is nested too deeply\n"
+
+
+def test_a_store_named_by_the_variable_needs_no_file_that_can_be_read(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WINDMILL_STORE_URI", f"mongodb://127.0.0.1:{free_port()}/windmill")
+    (home / "windmill.toml").write_text("= =")
+    outcome = windmill(home, "ps", "-a")
+    assert (outcome.status, "127.0.0.1" in outcome.err) == (5, True)
+
+
 def test_a_store_that_cannot_be_used_is_told_by_the_status(home: Path) -> None:
     windmill(home, "ps")
     (home / ".windmill" / "windmill.db").write_bytes(b"no database" * 1000)

@@ -111,10 +111,12 @@ class Home:
 
     def _store_uri(self) -> str | None:
         # Every reader asks for the store, and checking all settings takes longer than most answers do.
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # the full check says what is wrong
-            file = tomllib.loads(self._settings_text())
-            uri = self.environ.get("WINDMILL_STORE_URI") or file.get("store", {}).get("uri")
-            if uri is None or uri.startswith(MONGODB):
+        named = self.environ.get("WINDMILL_STORE_URI", "")
+        if named.startswith(MONGODB):
+            return named
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):  # the full check tells of it
+            uri = tomllib.loads(self._settings_text()).get("store", {}).get("uri")
+            if not named and (uri is None or uri.startswith(MONGODB)):
                 return str(uri) if uri else None
         return self.settings.store_uri
 
