@@ -37,7 +37,7 @@ def page(project: str, name: str) -> str:
     past = read.recent([key], limit=CHARTED).get(key, [])
     last = read.executions(ExecutionFilter(job=key), limit=LAST).items
     year = read.tally(job=key, since=instant - YEAR)
-    latest = read.latest_executions().get(key)
+    latest = read.execution(past[0]["id"]) if past else None
     starts = [] if job["deleted"] else islice(facts().starts(job, instant), STARTS)
     return render_template(
         "job.html",
