@@ -18,6 +18,7 @@ from windmill.core.documents import to_text
 from windmill.core.errors import Problem, Refused, WindmillError
 from windmill.core.model import Job, is_system
 from windmill.core.paths import is_module
+from windmill.core.reconcile import removes_most
 from windmill.projects import preflight, published
 from windmill.projects.environment import Environments
 from windmill.projects.git import Mirror
@@ -97,7 +98,7 @@ class Publisher:
         before = self._jobs_now(known)
         removed = {key: job for key, job in before.items() if settled and key not in settled.jobs}
         removed = {key: job for key, job in removed.items() if key not in self._home_jobs}
-        if removed and not accept and _too_many(before, removed):
+        if removed and not accept and removes_most(before, removed):
             error = f"it would remove {len(removed)} of {len(before)} jobs: " + ", ".join(list(removed)[:5])
             return replace(known, attempted=_attempt(revision, Outcome.HELD, error, removes=tuple(removed)))
         if removed and not accept and settled is not None and settled.broken:
@@ -255,10 +256,6 @@ def _no_group(job: Job) -> Problem:
         code="preflight",
         job=job.key,
     )
-
-
-def _too_many(before: dict[str, Job], removed: dict[str, Job]) -> bool:
-    return len(removed) == len(before) or len(removed) * 2 > len(before)
 
 
 def _attempt(

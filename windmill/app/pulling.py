@@ -69,7 +69,7 @@ class Pulling:
 
     def _all(self) -> Mapping[str, Project]:
         projects = self._reader.projects.all()
-        if projects != self._projects:  # windmill.toml is in no directory that is watched
+        if projects != self._projects:  # hints may come late or never
             self._projects = projects
             self._look()
         return projects
