@@ -98,7 +98,7 @@ class Publisher:
         before = self._jobs_now(known)
         removed = {key: job for key, job in before.items() if settled and key not in settled.jobs}
         removed = {key: job for key, job in removed.items() if key not in self._home_jobs}
-        if removed and not accept and removes_most(before, removed):
+        if removed and not accept and removes_most(len(before), len(removed)):
             error = f"it would remove {len(removed)} of {len(before)} jobs: " + ", ".join(list(removed)[:5])
             return replace(known, attempted=_attempt(revision, Outcome.HELD, error, removes=tuple(removed)))
         if removed and not accept and settled is not None and settled.broken:
