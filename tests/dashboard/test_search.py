@@ -76,3 +76,7 @@ def test_any_address_can_be_read(address: dict[str, str]) -> None:
     wanted = asked(address)
     assert max(map(len, (wanted.text, wanted.project, wanted.label))) <= TEXT_MAX
     meant(wanted, JOB, FAILED)
+
+
+def test_no_more_is_read_than_anybody_types() -> None:
+    assert len(asked({"q": "x" * 10_000}).text) == TEXT_MAX
