@@ -49,6 +49,7 @@ def test_an_execution_keeps_the_revision_it_started_with(pulled: Pulled, tmp_pat
     pulled.commit(code.format(str(gate)) + again, nightly="entry_point: main.py\n")
     pulled.home.up()
     until(lambda: pulled.live() and pulled.home.ended(SYNC))
+    until(lambda: any(job["id"] == "reports/nightly" for job in pulled.home.json("jobs")))
     pulled.home.cli("run", "-d", "nightly")
     pulled.upstream.write({"helper.py": "word = 'new'\n"})
     commit = pulled.commit("print('new')")

@@ -40,6 +40,7 @@ def test_a_long_execution_keeps_its_revision_through_many_syncs(pulled: Pulled, 
     first = pulled.commit(WAITS.format(str(gate)) + "print(reload(helper).word)", nightly=JOB)
     pulled.home.up()
     until(lambda: pulled.live() == first)
+    until(lambda: any(job["id"] == "reports/nightly" for job in pulled.home.json("jobs")))
     pulled.home.cli("run", "-d", "nightly")
     until(lambda: [one for one in pulled.home.executions("reports/nightly") if one["state"] == "running"])
     for number in range(1, 6):

@@ -34,7 +34,8 @@ def test_a_job_that_overruns_starts_again_as_soon_as_it_has_ended(live: Live) ->
     live.up()
     until(lambda: len(live.ended()) >= 4)
     done = live.ended()[:4]
-    assert all(when(later, "slot") <= when(earlier, "ended_at") for earlier, later in pairwise(done))
+    firsts = [when(later, "coalesced_from" if later["coalesced"] else "slot") for later in done[1:]]
+    assert all(first <= when(earlier, "ended_at") for first, earlier in zip(firsts, done[:-1], strict=True))
     assert {one["trigger"] for one in live.executions()} == {"schedule"}
     assert not any(one["state"] == "skipped" for one in live.executions())
 
@@ -212,7 +213,9 @@ def test_output_beyond_its_limit_keeps_both_ends_and_counts_the_cut(live: Live) 
     assert output.startswith("first\n")
     assert output.endswith("last\n")
     assert done["output_bytes"] == 300_012
-    assert len(output) + done["cut_bytes"] == done["output_bytes"]
+    kept = done["output_bytes"] - done["cut_bytes"]
+    assert kept <= len(output) < done["output_bytes"]  # a block that is only partly cut stays in the store
+    assert kept <= 64 << 10
     assert f"{done['cut_bytes']:,}" in live.cli("logs", "flood").stdout.replace("_", ",")
 
 

@@ -202,8 +202,8 @@ def serve(
     reader = catalog_reader(home)
 
     def deliver(catalog: Catalog) -> None:
-        scheduler.inbox.put(Loaded(catalog))
         pulling.delivered(catalog)
+        scheduler.inbox.put(Loaded(catalog))
 
     watcher = Watcher(
         home.root / "jobs.d",
