@@ -35,8 +35,7 @@ _VARIABLES: Final = {
 _NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
 _WITHOUT_BEHAVIOUR: Final = ("groups", "channels")
 _STORE_SCHEMES: Final = ("mongodb://", "mongodb+srv://")
-_PLAIN: Final = ("git", "ref", "path", "poll", "python", "source_builds")
-_SECRET: Final = ("token", "webhook")
+_PLAIN, _SECRET = ("git", "ref", "path", "poll", "python", "source_builds"), ("token", "webhook")
 _ZONE_FILES: Final = "/zoneinfo/"
 
 
@@ -280,8 +279,7 @@ def _secret(source: _Source, home: Path) -> SecretSource:
 
 
 def _from(home: Path, path: str | None) -> str | None:
-    """Return the path as it is meant: relative to the home."""
-    return str(home / path) if path is not None else None
+    return str(home / path) if path is not None else None  # paths of windmill.toml begin at the home
 
 
 def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:

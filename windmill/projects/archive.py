@@ -36,7 +36,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def unpack(path: Path, target: Path) -> None:
+def unpack(path: Path, target: Path, *, max_bytes: int = MAX_BYTES) -> None:
     """Lay out the .zip, or copy the .py, in the empty directory `target`.
 
     If everything in a zip lies in one directory, that one is left out: so people zip a folder. Files may be executed
@@ -49,9 +49,9 @@ def unpack(path: Path, target: Path) -> None:
         raise Refused(f"{path.name} is no file")
     try:
         if path.suffix.lower() == ".zip":
-            _unzip(path, target, before.st_size)
-        elif before.st_size > MAX_BYTES:
-            raise Refused(f"{path.name} is larger than {MAX_BYTES >> 20} MiB")
+            _unzip(path, target, before.st_size, max_bytes)
+        elif before.st_size > max_bytes:
+            raise Refused(f"{path.name} is larger than {max_bytes:,} bytes")
         else:
             shutil.copyfile(path, target / path.name)
     finally:
@@ -74,19 +74,19 @@ class _Source(io.FileIO):
         return super().seek(offset, whence)
 
 
-def _unzip(path: Path, target: Path, size: int) -> None:
+def _unzip(path: Path, target: Path, size: int, max_bytes: int) -> None:
     try:
         with _Source(path) as source, zipfile.ZipFile(source) as archive:
             entries = [entry for entry in archive.infolist() if not entry.filename.startswith(_MAC)]
             _judge(path.name, entries)
             prefix = _common_directory(entries)
-            written = 0
+            left = min(max_bytes, max(_HARMLESS, _MAX_RATIO * size))
             for entry in entries:
                 place = target / entry.filename.removeprefix(prefix)
                 if entry.is_dir():
                     place.mkdir(mode=0o700, parents=True, exist_ok=True)
                 else:
-                    written = _write(archive, entry, place, written, size)
+                    left = _write(archive, entry, place, left)
     except (zipfile.BadZipFile, zlib.error, struct.error, EOFError, RuntimeError, ValueError) as error:
         raise Refused(
             f"{path.name} is no whole zip file: {str(error) or 'it ends too early'}",
@@ -143,18 +143,20 @@ def _common_directory(entries: list[zipfile.ZipInfo]) -> str:
     return tops.pop() + "/"
 
 
-def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: Path, written: int, size: int) -> int:
-    """Write one file and return how many bytes are written by then; what the entry says of its length counts not."""
+def _write(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, place: Path, left: int) -> int:
+    """Write one file of at most `left` bytes and return what is left then; what the entry says of its length is not
+    believed.
+    """
     place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = 0o700 if entry.external_attr >> 16 & 0o111 else 0o600
     fd = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW, mode)
     with os.fdopen(fd, "wb") as file, archive.open(entry) as content:
         while chunk := content.read(_CHUNK):
-            written += len(chunk)
-            if written > MAX_BYTES or written > max(_HARMLESS, _MAX_RATIO * size):
+            left -= len(chunk)
+            if left < 0:
                 raise Refused(
                     f"the archive grows beyond {MAX_BYTES >> 20} MiB or {_MAX_RATIO} times its size, "
                     f"at the entry {entry.filename[:200]!r}"
                 )
             file.write(chunk)
-    return written
+    return left
