@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import timedelta
 from html import unescape
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from flask.testing import FlaskClient
 
@@ -15,7 +15,7 @@ from tests.support.builders import NOON
 from windmill.core.errors import Unavailable
 from windmill.core.ports import Batch, Store
 from windmill.dashboard.factory import create_app
-from windmill.dashboard.facts import Facts
+from windmill.dashboard.facts import Facts, Role
 from windmill.store.sqlite import SqliteStore
 
 NOW: Final = NOON + timedelta(minutes=5)
@@ -25,25 +25,36 @@ SECRET: Final = "It's a Secret to Everybody"
 class Site:
     """It is 12:05; every job is due in ten minutes, and the project shop has a webhook."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: Path, **facts: Any) -> None:
         self.database = database
         self.put(Batch())
-        self.app = create_app(
-            Facts(
-                version="1",
-                home="/srv/windmill",
-                open_store=self._open,
-                webhook_secret={"shop": SECRET}.get,
-                starts=lambda _job, now: (now + timedelta(minutes=10 * number) for number in range(1, 100)),
-                clock=lambda: NOW,
-                trusted_hosts=("hooks.example.com",),
-            )
-        )
+        known: dict[str, Any] = {
+            "version": "1",
+            "home": "/srv/windmill",
+            "open_store": self._open,
+            "webhook_secret": {"shop": SECRET}.get,
+            "starts": lambda _job, now: (now + timedelta(minutes=10 * number) for number in range(1, 100)),
+            "clock": lambda: NOW,
+            "secret_key": b"for tests only",
+            "trusted_hosts": ("hooks.example.com",),
+        }
+        self.app = create_app(Facts(**known | facts))
         self.client: FlaskClient = self.app.test_client()
 
     def put(self, batch: Batch) -> None:
         with closing(SqliteStore(self.database)) as store:
             store.write(batch)
+
+    def sign_in(self, role: Role = Role.ACT, name: str = "ana") -> None:
+        """Let the client be somebody who has signed in."""
+        with self.client.session_transaction() as session:
+            session["viewer"], session["role"] = name, int(role)
+
+    def token(self) -> str:
+        """What a form of a page shown to the client would carry."""
+        found = re.search(r'name="csrf_token" value="([^"]+)"', self.client.get("/").get_data(as_text=True))
+        assert found
+        return found[1]
 
     def page(self) -> str:
         """The text of the overview, its white space as a browser shows it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -62,8 +63,20 @@ def facts_of(home: Home, *hosts: str) -> Facts:
         webhook_secret=webhook_secret,
         starts=starts_of(home),
         clock=clock.now,
+        secret_key=secret_key(home),
         trusted_hosts=(*home.settings.trusted_hosts, *hosts),
     )
+
+
+def secret_key(home: Home) -> bytes:
+    """Return what signs the cookies of this home's viewers, made when first asked for. Raises Unavailable."""
+    home.make_state()
+    path = home.state / "dashboard.key"
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(32))
+    return path.read_bytes()
 
 
 def starts_of(home: Home) -> Starts:

@@ -11,11 +11,13 @@ from windmill.dashboard import (
     execution,
     executions,
     failures,
+    gate,
     health,
     hooks,
     job,
     output,
     overview,
+    preferences,
     problems,
     projects,
     security,
@@ -51,7 +53,21 @@ def create_app(facts: Facts) -> APIFlask:
     output.install(app)
     security.install(app)
     failures.install(app)
+    gate.install(app, facts.secret_key)
+    preferences.install(app)
     shell.install(app)
-    for part in (overview, job, executions, execution, output, upcoming, projects, problems, health, hooks):
+    for part in (
+        overview,
+        job,
+        executions,
+        execution,
+        output,
+        upcoming,
+        projects,
+        problems,
+        health,
+        hooks,
+        preferences,
+    ):
         app.register_blueprint(part.blueprint)
     return app

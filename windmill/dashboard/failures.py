@@ -10,10 +10,10 @@ from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, Se
 
 from windmill.core.errors import NotFound as NothingThere
 from windmill.core.errors import Unavailable, WindmillError
+from windmill.dashboard.gate import FOR_PROGRAMS
 from windmill.dashboard.security import request_id
 
 _LOG: Final = logging.getLogger("windmill.dashboard")
-FOR_PROGRAMS: Final = ("/api/", "/hooks/", "/health", "/ready")
 RETRY_SECONDS: Final = 5
 
 
