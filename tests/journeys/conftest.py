@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.browser import browser
 from tests.support.live import Live
 from tests.support.mongo import MongoServer
 from tests.support.scripts import GATED, Gate
+
+__all__ = ["browser", "gate", "kept_in_mongodb", "live"]
 
 # With this every home of the journeys keeps everything in MongoDB.
 IN_MONGODB = os.environ.get("WINDMILL_TEST_STORE") == "mongo"
