@@ -11,6 +11,7 @@ from windmill.core.errors import Problem, WindmillError
 from windmill.core.model import Job
 from windmill.jobs import spec
 from windmill.jobs.claims import JobFile, settle
+from windmill.jobs.excerpt import with_excerpts
 from windmill.jobs.scan import content_of, reason, scan
 from windmill.projects.published import Published, Revision
 
@@ -146,7 +147,7 @@ class Repository:
         )
         if self._lint is not None:
             problems += [warning for job in jobs for warning in self._lint(job)]
-        return JobFile(jobs=tuple(jobs), problems=tuple(problems), read=True)
+        return JobFile(jobs=tuple(jobs), problems=tuple(with_excerpts(problems, content)), read=True)
 
 
 def shown(project: str, revision: Revision, name: str) -> str:

@@ -135,6 +135,21 @@ def print_problems(found: list[Document]) -> None:
         problem = Problem(**facts)
         mark = "warning: " if problem.severity == "warning" else ""
         sys.stdout.write(clean_lines(f"{mark}{problem}") + "\n")
+        for line in pointed_at(problem):
+            sys.stdout.write(clean_lines(line) + "\n")
+
+
+def pointed_at(problem: Problem) -> list[str]:
+    """Return the lines around the problem with their numbers, and a caret under its column."""
+    first = max(problem.line - 1, 1)
+    width = len(str(problem.line + 1))
+    lines = []
+    for number, line in enumerate(problem.excerpt, first):
+        text = line.replace("\t", " ")  # one column, as the caret counts them
+        lines.append(f"  {number:>{width}} | {text}".rstrip())
+        if number == problem.line and problem.column:
+            lines.append(f"  {'':{width}} | {' ' * min(problem.column - 1, len(text))}^")
+    return lines
 
 
 def _real(path: Path) -> Path:

@@ -35,6 +35,7 @@ class Problem:
 
     `line` and `column` count from 1; 0 means the file as a whole. `severity` is "error" (the document is not
     used) or "warning" (it is used; lint). `job` names the job concerned where it is known, as project/name.
+    `excerpt` are the lines of the file from the one before `line` on, without what could be a secret; three at most.
     """
 
     file: str
@@ -47,6 +48,10 @@ class Problem:
     severity: str = "error"
     code: str = ""
     job: str = ""
+    excerpt: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "excerpt", tuple(self.excerpt))  # as documents hold a list
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file

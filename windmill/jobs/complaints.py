@@ -111,13 +111,16 @@ class Complaints:
         else:
             expected, hint = expectation(error)
             written = self._document.written.get(path)
+            found = written or describe(error["input"])
             if kind == "string_type" and written:
                 hint = f'put it in quotes: "{written}"'
+            if path[:1] == ("env",) and written:  # perhaps a password
+                found, hint = "something else", hint and "put it in quotes"
             self.report(
                 path,
                 f"{dotted(path) or 'the document'} is not valid",
                 expected=expected,
-                found=written or describe(error["input"]),
+                found=found,
                 hint=hint,
                 code="value",
                 at_key="[key]" in error["loc"],

@@ -13,6 +13,7 @@ from windmill.core.errors import Problem
 from windmill.core.model import Catalog, Job
 from windmill.jobs import spec
 from windmill.jobs.claims import JobFile, settle
+from windmill.jobs.excerpt import with_excerpts
 from windmill.jobs.last_good import LastGood
 from windmill.jobs.scan import Key, Scan, content_of, reason, scan
 
@@ -185,7 +186,7 @@ class Loader:
         if self._lint is not None:
             for job in jobs:
                 problems += self._lint(job)
-        return jobs, problems
+        return jobs, with_excerpts(problems, content)
 
     def _assemble(self, found: Scan) -> Catalog:
         settled = settle(self._files, self._out_of_sight(found))
