@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.builders import NOON, a_job
 from windmill.app.home import Home
-from windmill.app.web import starts_of
+from windmill.app.web import schedules_of, starts_of
 from windmill.core.documents import Document
 from windmill.dashboard.facts import Starts
 
@@ -16,7 +16,7 @@ from windmill.dashboard.facts import Starts
 @pytest.fixture
 def starts(tmp_path: Path) -> Starts:
     (tmp_path / "windmill.toml").write_text('timezone = "America/Sao_Paulo"\n')
-    return starts_of(Home(tmp_path, {}))
+    return starts_of(schedules_of(Home(tmp_path, {})))
 
 
 def due(schedule: object, **changes: object) -> Document:

@@ -40,7 +40,7 @@ def test_an_execution_stands_there_with_its_state_and_a_way_to_it(site: Site) ->
     site.put(Batch(executions=[an_execution(state=State.FAILED, exit_code=1, reason="not_started: no Python")]))
     page = html(site, "/executions")
     assert 'href="/executions/0000000000000001"' in page
-    assert "not_started: no Python" in page
+    assert "not started: no Python" in page
     assert re.search(r"✕</span>\s*Failed", page.partition("<tbody>")[2])
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from flask.testing import FlaskClient
 
 from tests.support.builders import NOON
+from windmill.app.times import parse_until
 from windmill.core.errors import Unavailable
 from windmill.core.ports import Batch, Store
 from windmill.dashboard.factory import create_app
@@ -34,6 +35,9 @@ class Site:
             "open_store": self._open,
             "webhook_secret": {"shop": SECRET}.get,
             "starts": lambda _job, now: (now + timedelta(minutes=10 * number) for number in range(1, 100)),
+            "schedule": lambda _job: None,
+            "until": lambda text, now: parse_until(text, now=now, timezone="UTC"),
+            "missing": lambda _execution: "",
             "clock": lambda: NOW,
             "secret_key": b"for tests only",
             "trusted_hosts": ("hooks.example.com",),

@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Final
 
 from windmill import __version__, log
+from windmill.app.exact import missing
 from windmill.app.home import Home
 from windmill.app.reading import LiveProjectSettings
 from windmill.app.schedules import schedule_of
+from windmill.app.times import parse_until
 from windmill.app.upcoming import upcoming
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
@@ -21,9 +23,10 @@ from windmill.core.model import Schedule
 from windmill.core.ports import Store
 from windmill.core.zones import zone
 from windmill.dashboard.factory import BODY_MAX, create_app
-from windmill.dashboard.facts import Facts, Starts
+from windmill.dashboard.facts import Facts, Schedules, Starts
 from windmill.dashboard.serve import listen, serve
 from windmill.projects.fingerprint import secret
+from windmill.projects.known import KnownProjects
 from windmill.scheduler import clock
 
 STDIN: Final = 0
@@ -46,6 +49,7 @@ def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None
 def facts_of(home: Home, *hosts: str) -> Facts:
     """Return what the dashboard of this home is to know; `hosts` it answers to beside those that settings name."""
     projects = LiveProjectSettings(home)
+    schedules = schedules_of(home)
 
     def open_store(readonly: bool) -> Store:
         return home.store(readonly=readonly)
@@ -61,7 +65,10 @@ def facts_of(home: Home, *hosts: str) -> Facts:
         home=str(home.root),
         open_store=open_store,
         webhook_secret=webhook_secret,
-        starts=starts_of(home),
+        schedule=schedules,
+        starts=starts_of(schedules),
+        until=lambda text, now: parse_until(text, now=now, timezone=home.settings.timezone),
+        missing=lambda execution: missing(KnownProjects(home.root, home.state, projects), execution),
         clock=clock.now,
         secret_key=secret_key(home),
         trusted_hosts=(*home.settings.trusted_hosts, *hosts),
@@ -79,17 +86,29 @@ def secret_key(home: Home) -> bytes:
     return path.read_bytes()
 
 
-def starts_of(home: Home) -> Starts:
-    """Return what answers when a job, by its document, is due from now on; it reads every definition once."""
+def schedules_of(home: Home) -> Schedules:
+    """Return what answers by what schedule a job, by its document, is due; it reads every definition once."""
     known: dict[str, Schedule | None] = {}  # by the digest of the job
 
-    def starts(job: Document, now: datetime) -> Iterator[datetime]:
+    def schedule(job: Document) -> Schedule | None:
         if len(known) > SCHEDULES_KEPT:
             known.clear()
-        with suppress(WindmillError):  # a definition that a newer version recorded
-            if job["digest"] not in known:
+        if job["digest"] not in known:
+            try:
                 known[job["digest"]] = schedule_of(home, job)
-            if schedule := known[job["digest"]]:
+            except WindmillError:  # a definition that a newer version recorded
+                known[job["digest"]] = None
+        return known[job["digest"]]
+
+    return schedule
+
+
+def starts_of(schedules: Schedules) -> Starts:
+    """Return what answers when a job, by its document, is due from now on."""
+
+    def starts(job: Document, now: datetime) -> Iterator[datetime]:
+        with suppress(WindmillError):
+            if schedule := schedules(job):
                 place = zone(schedule.timezone)
                 yield from (instant.astimezone(place) for instant in upcoming(schedule, job, now))
 

@@ -14,10 +14,10 @@ from werkzeug.exceptions import NotFound
 
 from windmill.core.documents import Document, from_text
 from windmill.core.ports import ExecutionFilter, Store
-from windmill.core.words import relative, span
 from windmill.dashboard import charts
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.overview import flags, lately
+from windmill.dashboard.words import relative, span
 
 STARTS: Final = 10
 LAST: Final = 20  # executions in the table

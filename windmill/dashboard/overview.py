@@ -12,9 +12,9 @@ from flask import render_template, request
 from windmill.core.documents import Document, from_text
 from windmill.core.model import FAILURES
 from windmill.core.ports import ExecutionFilter
-from windmill.core.words import relative, span
 from windmill.dashboard import charts, present, search
 from windmill.dashboard.context import facts, now, store
+from windmill.dashboard.words import relative, span
 
 FIRST: Final = 5  # failures, and problems; pages of their own have the rest
 OPEN: Final = 50  # executions; beyond them their number says enough

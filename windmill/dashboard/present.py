@@ -1,4 +1,4 @@
-"""Words and signs for pages. Pure: what it returns is text, which templates escape."""
+"""Signs for pages, and pictures in words. What it returns is text, which templates escape."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Final
 
-from windmill.core.documents import Document
-from windmill.core.words import STATE_WORDS, span
+from flask_babel import gettext
+
+from windmill.dashboard import words
+from windmill.dashboard.words import state_word, why
+
+__all__ = ["glyph", "state_word", "summary", "took", "why"]
 
 # A state is told by word and sign, so that nobody needs to see the colour.
 GLYPHS: Final = {
@@ -20,13 +24,12 @@ GLYPHS: Final = {
     "stopped": "■",
     "lost": "?",
     "skipped": "–",
+    "never": "○",
+    "paused": "‖",
+    "disabled": "–",
+    "stale": "✕",
+    "deleted": "–",
 }
-_EXIT_CODE: Final = "exit_code"  # as a reason; the number beside it says more
-
-
-def state_word(state: str) -> str:
-    """Return the state as it is called on pages; an unknown one is shown as it is."""
-    return STATE_WORDS.get(state, state)
 
 
 def glyph(state: str) -> str:
@@ -34,20 +37,12 @@ def glyph(state: str) -> str:
     return GLYPHS.get(state, "")
 
 
-def why(execution: Document) -> str:
-    """Return in a few words how an execution ended, "" for one that went well."""
-    reason = str(execution["reason"])
-    if not reason.startswith(_EXIT_CODE):
-        return reason
-    return f"exit code {execution['exit_code']}{reason.removeprefix(_EXIT_CODE)}"
-
-
 def took(milliseconds: int) -> str:
     """Return in words how long something took."""
-    return span(timedelta(milliseconds=milliseconds))
+    return words.span(timedelta(milliseconds=milliseconds))
 
 
 def summary(states: Iterable[str]) -> str:
     """Return how many of each state there are, in words, for those who do not see the picture."""
     counts = Counter(states)
-    return ", ".join(f"{count} {state_word(state)}" for state, count in counts.most_common()) or "nothing"
+    return ", ".join(f"{count} {state_word(state)}" for state, count in counts.most_common()) or gettext("nothing")

@@ -10,8 +10,8 @@ from apiflask import APIBlueprint
 from flask import Response, jsonify, render_template
 
 from windmill.core.documents import Document, from_text
-from windmill.core.words import relative
 from windmill.dashboard.context import now, store
+from windmill.dashboard.words import relative
 
 blueprint = APIBlueprint("problems", __name__, enable_openapi=False)
 

@@ -11,9 +11,9 @@ from flask import Response, jsonify, render_template
 
 from windmill.core.documents import Document, from_text
 from windmill.core.model import FAILURES, SYNC
-from windmill.core.words import relative
 from windmill.dashboard.context import now, store
 from windmill.dashboard.records import short
+from windmill.dashboard.words import relative
 
 IN_PLACE: Final = "in place"
 SIGNS: Final = {"synced": "✓", "behind": "…", "held": "■", "error": "✕", "unknown": "?", IN_PLACE: "–"}

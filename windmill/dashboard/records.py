@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from windmill.core.documents import Document, from_text
-from windmill.core.words import relative, span
 from windmill.dashboard.present import why
+from windmill.dashboard.words import relative, span
 
 DIGITS: Final = 12  # of a commit or hash, which people compare
 USUAL_FROM: Final = 3  # executions before a duration is called usual

@@ -8,10 +8,10 @@ from typing import Any, Final
 from flask import Flask, g, request
 
 from windmill.core.errors import Unavailable
-from windmill.core.words import relative
 from windmill.dashboard import present
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.health import SILENT, age
+from windmill.dashboard.words import relative
 
 PAGES: Final = (
     ("overview.overview", "Jobs"),

@@ -11,9 +11,9 @@ from flask import render_template, request
 from windmill.core.documents import Document, from_text
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter
-from windmill.core.words import relative
 from windmill.dashboard import charts, forecast
 from windmill.dashboard.context import facts, now, store
+from windmill.dashboard.words import relative
 
 STRETCHES: Final = {1: "Next hour", 24: "Next day", 168: "Next week"}  # by hours
 LANES: Final = 50
