@@ -58,8 +58,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert (settings.timezone, settings.max_running) == ("America/Sao_Paulo", 4)
     assert settings.journal_max_size == 64 << 20
     assert settings.store_uri == f"mongodb://me:{PASSWORD}@db/windmill"
-    assert (settings.dashboard_host, settings.dashboard_port) == ("0.0.0.0", 8000)
-    assert settings.trusted_hosts == ("hooks.example.com",)
+    assert (settings.dashboard.host, settings.dashboard.port) == ("0.0.0.0", 8000)
+    assert settings.dashboard.trusted_hosts == ("hooks.example.com",)
     assert (reports.ref, reports.path, reports.poll) == ("v1", "sub", timedelta(minutes=5))
     assert reports.git == "https://git.example.com/acme/reports.git"
     assert settings.groups == {"warehouse": 1}
@@ -82,7 +82,7 @@ def test_variables_win_over_the_file(tmp_path: Path) -> None:
         WINDMILL_DASHBOARD_PORT="1",
     )
     assert (settings.timezone, settings.max_running, settings.store_uri) == ("UTC", 9, "mongodb://other")
-    assert (settings.dashboard_host, settings.dashboard_port) == ("::1", 1)
+    assert (settings.dashboard.host, settings.dashboard.port) == ("::1", 1)
 
 
 def test_an_empty_variable_is_none(tmp_path: Path) -> None:

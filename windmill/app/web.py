@@ -71,7 +71,7 @@ def facts_of(home: Home, *hosts: str) -> Facts:
         missing=lambda execution: missing(KnownProjects(home.root, home.state, projects), execution),
         clock=clock.now,
         secret_key=secret_key(home),
-        trusted_hosts=(*home.settings.trusted_hosts, *hosts),
+        trusted_hosts=(*home.settings.dashboard.trusted_hosts, *hosts),
     )
 
 

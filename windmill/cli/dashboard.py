@@ -24,11 +24,11 @@ def dashboard(session: Session, host: str | None, port: int | None, leashed: boo
     """
     from windmill.app.web import run_dashboard
 
-    settings = session.home.settings
+    settings = session.home.settings.dashboard
     run_dashboard(
         session.home,
-        host=host or settings.dashboard_host,
-        port=settings.dashboard_port if port is None else port,
+        host=host or settings.host,
+        port=settings.port if port is None else port,
         say=session.say,
         level=logging.WARNING if session.quiet else logging.INFO,
         leashed=leashed,

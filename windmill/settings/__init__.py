@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, StringConstraints, ValidationError
 from pydantic_core import ErrorDetails
 
 from windmill.core.errors import WindmillError
 from windmill.core.paths import mistake_in
 from windmill.jobs.complaints import describe, dotted, expectation
-from windmill.jobs.fields import Host, Name, PositiveDuration, Size, Zone, mistake
+from windmill.jobs.fields import Name, PositiveDuration, Size, Zone, mistake
 from windmill.jobs.spec import default_mistakes
 from windmill.jobs.words import nearest
 from windmill.projects.settings import ProjectSettings, SecretSource, Signers
+from windmill.settings.dashboard import DashboardSettings, DashboardTable, OidcTable, ProxyTable, UserTable
+from windmill.settings.tables import Source, Table, from_home, secret
 
 FILE: Final = "windmill.toml"
 MAX_BYTES: Final = 256 * 1024
@@ -47,18 +49,12 @@ class Settings:
     max_running: int = 8
     journal_max_size: int = 1 << 30  # bytes
     store_uri: str | None = field(default=None, repr=False)  # may hold a password
-    dashboard_host: str = "127.0.0.1"
-    dashboard_port: int = 5000
-    trusted_hosts: tuple[str, ...] = ()
+    dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     projects: Mapping[str, ProjectSettings] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
     channels: Mapping[str, SecretSource] = field(default_factory=dict)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     inactive: tuple[str, ...] = ()
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, hide_input_in_errors=True)
 
 
 def _journal_size(size: int) -> int:
@@ -67,66 +63,61 @@ def _journal_size(size: int) -> int:
     return size
 
 
-class _Scheduler(_Strict):
+class _Scheduler(Table):
     max_running: int = Field(default=8, ge=1, le=10_000)
     journal_max_size: Annotated[Size, AfterValidator(_journal_size)] = 1 << 30
 
 
-class _Store(_Strict):
+class _Store(Table):
     uri: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
 
 
-class _Dashboard(_Strict):
-    host: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "127.0.0.1"
-    port: int = Field(default=5000, ge=0, le=65_535)
-    trusted_hosts: list[Host] = Field(default=[], max_length=100)
-
-
-class _Source(_Strict):
-    from_env: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
-    from_file: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
-
-
-class _Verify(_Strict):
+class _Verify(Table):
     mode: Literal["commit"] = "commit"
     allowed_signers: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
     gpg_home: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
 
 
-class _Project(_Strict):
+class _Project(Table):
     git: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
     ref: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "main"
     path: Annotated[str, StringConstraints(max_length=1024)] = ""
     poll: PositiveDuration = timedelta(seconds=60)
-    token: _Source | None = None
-    webhook: _Source | None = None
+    token: Source | None = None
+    webhook: Source | None = None
     verify: _Verify | None = None
     python: Annotated[str, StringConstraints(min_length=1, max_length=4096)] | None = None
     source_builds: bool = False
 
 
-class _Channel(_Strict):
-    url: _Source
+class _Channel(Table):
+    url: Source
 
 
-class _File(_Strict):
+class _File(Table):
     timezone: Zone | None = None
     scheduler: _Scheduler = Field(default_factory=_Scheduler)
     store: _Store = Field(default_factory=_Store)
-    dashboard: _Dashboard = Field(default_factory=_Dashboard)
+    dashboard: DashboardTable = Field(default_factory=DashboardTable)
     projects: dict[Name, _Project] = Field(default={})
     groups: dict[Name, Annotated[int, Field(ge=1, le=10_000)]] = Field(default={})
     channels: dict[Name, _Channel] = Field(default={})
     defaults: dict[str, Any] = Field(default={})
 
 
-_SECTIONS: Final[dict[str, type[_Strict]]] = {
-    "scheduler": _Scheduler,
-    "store": _Store,
-    "dashboard": _Dashboard,
-    "projects": _Project,
-    "channels": _Channel,
+_TABLES: Final[dict[tuple[str, ...], type[BaseModel]]] = {  # "*" is a name of the user's
+    (): _File,
+    ("scheduler",): _Scheduler,
+    ("store",): _Store,
+    ("dashboard",): DashboardTable,
+    ("dashboard", "users", "*"): UserTable,
+    ("dashboard", "proxy"): ProxyTable,
+    ("dashboard", "oidc"): OidcTable,
+    ("projects", "*"): _Project,
+    ("projects", "*", "verify"): _Verify,
+    ("channels", "*"): _Channel,
 }
+_NOT_SHOWN: Final = (("store",), ("dashboard", "users"), ("dashboard", "oidc"))  # may hold a secret by mistake
 
 
 def load(home: Path, environ: Mapping[str, str]) -> Settings:
@@ -195,15 +186,23 @@ def _mistake(error: ErrorDetails, variables: Mapping[tuple[str, ...], str]) -> s
     path = tuple(str(part) for part in error["loc"] if part != "[key]")
     where = variables.get(path, FILE)
     if error["type"] == "extra_forbidden":
-        known = _SECTIONS[path[0]].model_fields if path[0] in _SECTIONS and path[1:] else _File.model_fields
-        return f'{where}: unknown key "{dotted(path)}": {nearest(path[-1], known)}'
+        return f'{where}: unknown key "{dotted(path)}": {nearest(path[-1], _known_keys(path[:-1]))}'
     if error["type"] == "missing":
         return f"{where}: {dotted(path)} is missing"
     expected, hint = expectation(error)
-    found = "a value that is not shown" if path[:1] == ("store",) else describe(error["input"])
+    hidden = any(path[: len(table)] == table for table in _NOT_SHOWN)
+    found = "a value that is not shown" if hidden else describe(error["input"])
     return f"{where}: {dotted(path)} is not valid (expected {expected}, found {found})" + (
         f": {hint}" if hint else ""
     )
+
+
+def _known_keys(table: tuple[str, ...]) -> list[str]:
+    """Return the keys that the table at this path may hold."""
+    for path, model in _TABLES.items():
+        if len(path) == len(table) and all(one in ("*", other) for one, other in zip(path, table, strict=True)):
+            return [known.alias or name for name, known in model.model_fields.items()]
+    return list(Source.model_fields)
 
 
 def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) -> list[str]:
@@ -220,6 +219,8 @@ def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) 
             " value that is not shown): leave it out to keep everything in the home's own file"
         )
     secrets = {f"channels.{name}.url": channel.url for name, channel in parsed.channels.items()}
+    secrets |= parsed.dashboard.sources()
+    mistakes += [f"{FILE}: {mistake}" for mistake in parsed.dashboard.mistakes()]
     for name, project in parsed.projects.items():
         secrets |= {f"projects.{name}.token": project.token} if project.token else {}
         secrets |= {f"projects.{name}.webhook": project.webhook} if project.webhook else {}
@@ -256,12 +257,10 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
         max_running=parsed.scheduler.max_running,
         journal_max_size=parsed.scheduler.journal_max_size,
         store_uri=parsed.store.uri,
-        dashboard_host=parsed.dashboard.host,
-        dashboard_port=parsed.dashboard.port,
-        trusted_hosts=tuple(parsed.dashboard.trusted_hosts),
+        dashboard=parsed.dashboard.settings(home),
         projects={name: _project_settings(project, home) for name, project in parsed.projects.items()},
         groups=parsed.groups,
-        channels={name: _secret(channel.url, home) for name, channel in parsed.channels.items()},
+        channels={name: secret(channel.url, home) for name, channel in parsed.channels.items()},
         defaults=parsed.defaults,
         inactive=tuple(name for name in _WITHOUT_BEHAVIOUR if data.get(name)),
     )
@@ -269,17 +268,9 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
 
 def _project_settings(project: _Project, home: Path) -> ProjectSettings:
     plain: dict[str, Any] = {name: getattr(project, name) for name in _PLAIN}
-    secrets: dict[str, Any] = {name: _secret(source, home) for name in _SECRET if (source := getattr(project, name))}
-    files = {name: _from(home, path) for name, path in dict(project.verify or {}).items() if name != "mode"}
+    secrets: dict[str, Any] = {name: secret(source, home) for name in _SECRET if (source := getattr(project, name))}
+    files = {name: from_home(home, path) for name, path in dict(project.verify or {}).items() if name != "mode"}
     return ProjectSettings(**plain, **secrets, verify=Signers(**files) if files else None)
-
-
-def _secret(source: _Source, home: Path) -> SecretSource:
-    return SecretSource(from_env=source.from_env, from_file=_from(home, source.from_file))
-
-
-def _from(home: Path, path: str | None) -> str | None:
-    return str(home / path) if path is not None else None  # paths of windmill.toml begin at the home
 
 
 def machine_zone(environ: Mapping[str, str], localtime: Path = Path("/etc/localtime")) -> str:
