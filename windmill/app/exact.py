@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from windmill.core.errors import Refused
+from windmill.core.documents import Document
+from windmill.core.errors import NotFound, Refused
 from windmill.core.model import Job, Location
 from windmill.core.state import Exact
+from windmill.core.wishes import HEAD
 from windmill.jobs.spec import job_from_document
-from windmill.projects.known import KnownProjects
+from windmill.projects.known import Kind, KnownProjects, key_of
 
 
 def reproduced(projects: KnownProjects, exact: Exact) -> tuple[Job, Location]:
@@ -34,3 +36,19 @@ def reproduced(projects: KnownProjects, exact: Exact) -> tuple[Job, Location]:
     if job.key != key:
         raise Refused(f"the definition is that of {job.key}, and not of {key}")
     return replace(job, digest=exact.digest), location
+
+
+def missing(projects: KnownProjects, execution: Document) -> str:
+    """Return the key of the revision that has to be made available again, "" where the code of then is on disk.
+
+    Raises NotFound for code that nobody has any more.
+    """
+    name, revision = execution["job"].partition("/")[0], execution["revision"]
+    try:
+        projects.locate_at(name, revision)
+    except NotFound as error:
+        project = projects.all().get(name)
+        if revision is None or project is None or project.kind not in (Kind.GIT, Kind.ARCHIVE):
+            raise NotFound(error.message, hint=error.hint or HEAD) from None
+        return key_of(revision)
+    return ""

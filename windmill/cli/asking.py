@@ -9,8 +9,9 @@ import uuid
 from typing import Any, Final
 
 from windmill.cli.session import Session
-from windmill.core.documents import Document, to_text
+from windmill.core.documents import Document
 from windmill.core.errors import Refused, Unavailable
+from windmill.core.wishes import wish
 
 POLL_SECONDS: Final = 0.05
 PATIENCE_SECONDS: Final = 5.0  # before a person is told what is being waited for
@@ -18,14 +19,8 @@ PATIENCE_SECONDS: Final = 5.0  # before a person is told what is being waited fo
 
 def new_request(session: Session, kind: str, **facts: Any) -> Document:
     """Return a pending request of this person, now."""
-    return {
-        "id": uuid.uuid4().hex,
-        "kind": kind,
-        **facts,
-        "by": f"{getpass.getuser()}@{socket.gethostname()}",
-        "at": to_text(session.now),
-        "state": "pending",
-    }
+    by = f"{getpass.getuser()}@{socket.gethostname()}"
+    return wish(kind, identity=uuid.uuid4().hex, by=by, via="cli", at=session.now, **facts)
 
 
 def ask(session: Session, request: Document, *, progress: str = "") -> Document:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import rich_click as click
 
+from windmill.app.times import parse_until
 from windmill.cli.asking import ask, leave, new_request
 from windmill.cli.known import complete_job, wanted_key
 from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.text import local, relative
-from windmill.cli.times import parse_until
-from windmill.core.documents import Document, to_text
-from windmill.core.errors import Refused
+from windmill.core import wishes
+from windmill.core.documents import Document
 from windmill.core.model import is_system
 
 
@@ -30,12 +30,8 @@ def pause(session: Session, job: str, until: str | None, note: str) -> None:
     An instant without an offset is read in the home's zone. What runs already goes on, and windmill run still works.
     """
     end = parse_until(until, now=session.now, timezone=session.home.settings.timezone) if until else None
-    if is_system(job):
-        project = job.rpartition("/")[0]
-        hint = f"in [projects.{project}] of windmill.toml, ref says what it follows, and poll how often it looks"
-        raise Refused(f"{job} is a sync, which cannot be paused", hint=hint)
-    key = wanted_key(session, job)
-    _hand_over(session, new_request(session, "pause", job=key, until=to_text(end), note=note))
+    key = job if is_system(job) else wanted_key(session, job)
+    _hand_over(session, new_request(session, **wishes.pause(key, end, note)))
     length = f"until {local(end)} ({relative(end, session.now)})" if end else "until it is resumed"
     session.say(f"{key} is paused {length}; windmill resume {key} ends it")
 

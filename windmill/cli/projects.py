@@ -14,9 +14,10 @@ from windmill.cli.run import start
 from windmill.cli.session import Session
 from windmill.cli.tables import Column, show, show_facts
 from windmill.cli.text import local, one_line, relative
+from windmill.core import wishes
 from windmill.core.documents import Document, from_text
 from windmill.core.errors import NotFound, Refused, WindmillError
-from windmill.core.model import SYNC, State, is_system
+from windmill.core.model import State, is_system
 
 STYLES = {"synced": "green", "behind": "yellow", "held": "yellow", "error": "red", "failing": "red", "ok": "green"}
 SHORT = 12  # digits of a commit that people are shown
@@ -93,8 +94,7 @@ def sync(session: Session, project: str | None, accept: bool, detach: bool) -> i
         session.say("no project has a source to sync from; plain directories are used in place")
     statuses = []
     for name in wanted:
-        params = {"accept": accept}
-        request = new_request(session, "run", job=f"{name}/{SYNC}", params=params, wait=True)
+        request = new_request(session, **wishes.sync(name, accept=accept))
         statuses.append(start(session, request, detach=detach))
     return max(statuses, default=Exit.OK)
 

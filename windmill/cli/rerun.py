@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import rich_click as click
 
 from windmill.cli.asking import new_request
@@ -11,11 +9,10 @@ from windmill.cli.errors import Exit
 from windmill.cli.root import Verb
 from windmill.cli.run import start
 from windmill.cli.session import Session
+from windmill.core import wishes
 from windmill.core.documents import Document
 from windmill.core.errors import NotFound, Refused, WindmillError
-from windmill.core.model import SYNC, State, is_system
-
-HEAD: Final = "windmill rerun --head runs the job as it stands now"
+from windmill.core.model import is_system
 
 
 @click.command(cls=Verb)
@@ -38,62 +35,42 @@ def rerun(session: Session, identity: str, head: bool, detach: bool) -> int:
     known = session.store.execution(identity)
     if known is None:
         raise NotFound(f'no execution has an id that begins with "{identity}"', hint="windmill ps -a lists all")
-    request = new_request(session, "run", job=known["job"], params=known["params"], wait=False, rerun_of=known["id"])
-    if not head and not is_system(known["job"]):
-        request["definition"], request["revision"] = _definition(session, known), known["revision"]
+    asked = wishes.rerun(known) if head else _exactly(session, known)
+    if "definition" in asked:
         _provide(session, known)
-    return start(session, request, detach=detach)
+    return start(session, new_request(session, **asked), detach=detach)
 
 
 def exact_rerun(session: Session, execution: Document) -> tuple[bool, str]:
     """Return whether the execution can be run again exactly, and what there is to say about it."""
+    from windmill.app.exact import missing
+
     if is_system(execution["job"]):
         return False, "it is run as it is now"
     try:
-        _definition(session, execution)
-        missing = _missing(session, execution)
+        _exactly(session, execution)
+        revision = missing(session.home.projects, execution)
     except WindmillError as error:
         return False, error.message
-    if missing:
+    if revision:
         return True, "its revision is made available again first"
     return True, "" if execution["revision"] else "its files are used in place, and count as they are now"
 
 
-def _definition(session: Session, execution: Document) -> Document:
-    """Return what the execution ran with. Raises Refused."""
-    if execution["state"] in (State.QUEUED, State.SKIPPED):
-        raise Refused(f"{execution['id']} was never started: there is nothing to run again", hint=HEAD)
-    definition = session.store.definition(execution["job_digest"])
-    if definition is None:
-        raise Refused(f"the definition that {execution['id']} ran with is not kept", hint=HEAD)
-    return definition
-
-
-def _missing(session: Session, execution: Document) -> str:
-    """Return the key of the revision that has to be made available again, "" where it is on disk.
-
-    Raises NotFound for code that nobody has any more.
-    """
-    from windmill.projects.known import Kind, key_of
-
-    projects, name, revision = session.home.projects, execution["job"].partition("/")[0], execution["revision"]
-    try:
-        projects.locate_at(name, revision)
-    except NotFound as error:
-        project = projects.all().get(name)
-        if revision is None or project is None or project.kind not in (Kind.GIT, Kind.ARCHIVE):
-            raise NotFound(error.message, hint=error.hint or HEAD) from None
-        return key_of(revision)
-    return ""
+def _exactly(session: Session, execution: Document) -> Document:
+    """Return what asks for what the execution ran. Raises Refused."""
+    return wishes.rerun_exactly(execution, session.store.definition(execution["job_digest"]))
 
 
 def _provide(session: Session, execution: Document) -> None:
     """Have the code of then on disk. Raises Refused where that cannot be."""
+    from windmill.app.exact import missing
+
     project = execution["job"].partition("/")[0]
-    if key := _missing(session, execution):
+    if key := missing(session.home.projects, execution):
         session.say(f"revision {key} of {project} is not on disk: it is made available again")
-        request = new_request(session, "run", job=f"{project}/{SYNC}", params={"revision": key}, wait=True)
+        request = new_request(session, **wishes.provide(project, key))
         if start(session, request, detach=False, aside=True) != Exit.OK:
-            raise Refused(f"revision {key} of {project} cannot be made available again", hint=HEAD)
+            raise Refused(f"revision {key} of {project} cannot be made available again", hint=wishes.HEAD)
     elif execution["revision"] is None:
         session.say(f"the files of {project} are used in place: what they were then is not known")

@@ -17,6 +17,7 @@ from windmill.cli.output import Follower, Printer
 from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.text import clean, one_line, span, state_word
+from windmill.core import wishes
 from windmill.core.documents import Document, from_text
 from windmill.core.errors import Refused
 
@@ -43,7 +44,7 @@ def run(session: Session, job: str, given: tuple[str, ...], detach: bool, wait: 
     here, unless -d is given.
     """
     key = wanted_key(session, job)
-    request = new_request(session, "run", job=key, params=dict(map(_pair, given)), wait=wait)
+    request = new_request(session, **wishes.run(key, dict(map(_pair, given)), wait=wait))
     return start(session, request, detach=detach)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Final
 
@@ -35,6 +36,7 @@ def definition(job: Job, *, stale: bool) -> Document:
         "labels": dict(job.labels),
         "enabled": job.enabled,
         "entry_point": job.entry_point,
+        "params": [asdict(param) | {"enum": list(param.enum)} for param in job.params],
         "schedule_words": in_words(job.schedule) if job.schedule else "manual only",
         "document": dict(job.document),
         "file": job.file,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -24,23 +24,34 @@ def bind(job: Job, given: Mapping[str, Scalar]) -> dict[str, Any]:
     Text is read as the parameter's type. A parameter neither given nor with a default is left out unless it is
     required. Raises WindmillError naming all mistakes.
     """
-    known = {param.name: param for param in job.params}
-    mistakes = [f'unknown parameter "{name}"' for name in given if name not in known]
+    values, mistakes = checked(job.params, given)
+    if mistakes:
+        names = ", ".join(param.name for param in job.params) or "none"
+        raise WindmillError(f"{job.key}: " + "; ".join(mistakes.values()), hint=f"parameters of this job: {names}")
+    return values
+
+
+def checked(params: Sequence[Param], given: Mapping[str, Scalar]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return what `bind` does for parameters that are declared so, and what is wrong with which of them."""
+    known = {param.name: param for param in params}
+    mistakes = {name: f'unknown parameter "{name}"' for name in given if name not in known}
     values: dict[str, Any] = {}
     for name, param in known.items():
         if name in given:
             value = typed(param, given[name])
             if value is None:
-                mistakes.append(f'parameter "{name}": expected {wanted(param)}, found {given[name]!r}')
+                mistakes[name] = f'parameter "{name}": expected {wanted(param)}, found {given[name]!r}'
             values[name] = value
         elif param.default is not None:
             values[name] = param.default
         elif param.required:
-            mistakes.append(f'parameter "{name}" is required: expected {wanted(param)}')
-    if mistakes:
-        names = ", ".join(known) or "none"
-        raise WindmillError(f"{job.key}: " + "; ".join(mistakes), hint=f"parameters of this job: {names}")
-    return values
+            mistakes[name] = f'parameter "{name}" is required: expected {wanted(param)}'
+    return values, mistakes
+
+
+def declared(job: Mapping[str, Any]) -> tuple[Param, ...]:
+    """Return the parameters of a job from its document."""
+    return tuple(Param(**{**param, "enum": tuple(param["enum"])}) for param in job.get("params") or ())
 
 
 def typed(param: Param, given: Scalar) -> Scalar | None:

@@ -1,4 +1,4 @@
-"""What is asked of the scheduler, as request documents: one form for people at a terminal, on a page, and programs."""
+"""What is asked of the scheduler, as request documents: one form for terminals, pages and programs."""
 
 from __future__ import annotations
 

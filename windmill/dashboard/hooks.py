@@ -12,8 +12,8 @@ from flask import Response, jsonify, request
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import NotFound, ServiceUnavailable, Unauthorized
 
-from windmill.core.documents import to_text
 from windmill.core.errors import WindmillError
+from windmill.core.wishes import wish
 from windmill.dashboard import signatures
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.failures import RETRY_SECONDS
@@ -35,8 +35,10 @@ def pushed(project: str) -> tuple[Response, int]:
     if happened not in MOVES:
         return jsonify(message="pong" if happened == "ping" else "nothing to do: only pushes matter here"), 200
     identity = _identity(project, signatures.delivery(request.headers))
-    wish = {"id": identity, "kind": "poll", "project": project, "by": "webhook", "at": to_text(now())}
-    store(readonly=False).add_request({**wish, "state": "pending"})
+    address = request.remote_addr or ""
+    store(readonly=False).add_request(
+        wish("poll", identity=identity, by="webhook", via="webhook", address=address, at=now(), project=project)
+    )
     return jsonify(message="the source will be looked at now", request=identity), 202
 
 
