@@ -51,6 +51,7 @@ def app(database: Path) -> APIFlask:
             schedule=lambda _job: None,
             until=lambda _text, now: now,
             missing=lambda _execution: "",
+            suspects=lambda _store, _execution: [],
             clock=lambda: NOW,
             secret_key=b"for tests only",
             trusted_hosts=("windmill.example.com",),

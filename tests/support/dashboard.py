@@ -38,6 +38,7 @@ class Site:
             "schedule": lambda _job: None,
             "until": lambda text, now: parse_until(text, now=now, timezone="UTC"),
             "missing": lambda _execution: "",
+            "suspects": lambda _store, _execution: [],
             "clock": lambda: NOW,
             "secret_key": b"for tests only",
             "trusted_hosts": ("hooks.example.com",),

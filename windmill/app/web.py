@@ -15,6 +15,7 @@ from windmill.app.exact import missing
 from windmill.app.home import Home
 from windmill.app.reading import LiveProjectSettings
 from windmill.app.schedules import schedule_of
+from windmill.app.suspects import suspects
 from windmill.app.times import parse_until
 from windmill.app.upcoming import upcoming
 from windmill.core.documents import Document
@@ -31,6 +32,7 @@ from windmill.scheduler import clock
 
 STDIN: Final = 0
 SCHEDULES_KEPT: Final = 20_000
+SUSPECTS_KEPT: Final = 1000
 
 
 def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None], level: int, leashed: bool) -> None:
@@ -69,10 +71,25 @@ def facts_of(home: Home, *hosts: str) -> Facts:
         starts=starts_of(schedules),
         until=lambda text, now: parse_until(text, now=now, timezone=home.settings.timezone),
         missing=lambda execution: missing(KnownProjects(home.root, home.state, projects), execution),
+        suspects=suspects_of(home),
         clock=clock.now,
         secret_key=secret_key(home),
         trusted_hosts=(*home.settings.dashboard.trusted_hosts, *hosts),
     )
+
+
+def suspects_of(home: Home) -> Callable[[Store, Document], list[Document]]:
+    """Return what answers which commits may have broken an execution; it asks git once for each."""
+    known: dict[str, list[Document]] = {}  # by execution
+
+    def found(store: Store, execution: Document) -> list[Document]:
+        if len(known) > SUSPECTS_KEPT:
+            known.clear()
+        if execution["id"] not in known:
+            known[execution["id"]] = suspects(home, store, execution)
+        return known[execution["id"]]
+
+    return found
 
 
 def secret_key(home: Home) -> bytes:

@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 
 from windmill.core.documents import Document
 from windmill.core.model import Schedule
 from windmill.core.ports import Store
+from windmill.dashboard.access import Access, Role
+
+__all__ = ["Facts", "Role", "Schedules", "Starts"]
 
 Starts = Callable[[Document, datetime], Iterable[datetime]]
 Schedules = Callable[[Document], Schedule | None]
-
-
-class Role(IntEnum):
-    """What somebody may do; a higher one may everything that a lower one may."""
-
-    NOBODY = 0
-    READ = 1
-    ACT = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +31,12 @@ class Facts:
     `missing(execution)` the revision that has to be made available before it runs again exactly, "" for none, raising
     WindmillError where its code is gone.
 
-    `secret_key` signs what browsers keep for us. `anonymous` is what somebody may do who has not signed in; without
-    `actions` nobody can act, whoever they are.
+    `suspects(store, execution)` returns the commits that may have broken the job of an execution that failed, likely
+    ones first: {commit, author, subject, at, touches}.
+
+    `secret_key` signs what browsers keep for us. `access()` returns who may what, as settings say now; `claim(token)`
+    the name of who made a one-time link, which then is used up, None for one that is no link. Without `actions` nobody
+    can act, whoever they are.
     """
 
     version: str
@@ -49,8 +47,10 @@ class Facts:
     schedule: Schedules
     until: Callable[[str, datetime], datetime]
     missing: Callable[[Document], str]
+    suspects: Callable[[Store, Document], list[Document]]
     clock: Callable[[], datetime]
     secret_key: bytes
-    anonymous: Role = Role.READ
+    access: Callable[[], Access] = Access
+    claim: Callable[[str], str | None] = lambda _: None
     actions: bool = True
     trusted_hosts: tuple[str, ...] = ()
