@@ -22,6 +22,7 @@ Question = Callable[[Store], Any]
 
 _NOON: Final = START + timedelta(minutes=20)
 _MANY_JOBS: Final = frozenset({"rare/job", *(f"p{number % 10}/j{number}" for number in range(0, JOBS, 3))})
+_EVERY_JOB: Final = ["rare/job", *(f"p{number % 10}/j{number}" for number in range(JOBS))]
 _FILTERS: Final[Mapping[str, ExecutionFilter]] = {
     "newest": ExecutionFilter(),
     "of a job": ExecutionFilter(job="p1/j1"),
@@ -86,6 +87,9 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "recent": lambda store: [
         one for found in store.recent(["p1/j1", "rare/job", "no/job"]).values() for one in found
     ],
+    "last of very many": lambda store: store.recent(_EVERY_JOB, limit=1),
+    "named": lambda store: store.named([identity(number) for number in range(0, 400, 20)]),
+    "job": lambda store: store.job("p1/j1"),
     "neighbours": lambda store: list(store.neighbours(document(401, job="p1/j1"))),
     "counts of a job": lambda store: store.tally(job="p1/j1"),
     "counts of a project": lambda store: store.tally(project="p1", since=START, until=_NOON),

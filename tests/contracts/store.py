@@ -419,6 +419,31 @@ def test_the_recent_executions_of_some_jobs_are_the_newest_that_were_not_skipped
     assert found == {job: [_brief(one) for one in _that_ran(job)][:limit] for job in ("p/j1", "q/j0")}
 
 
+def test_the_last_execution_of_very_many_jobs_is_that_of_each(stores: Stores) -> None:
+    store, jobs = stores(), [f"p/{number}" for number in range(150)]
+    store.write(
+        Batch(
+            executions=[
+                document(number, State.SKIPPED if number % 7 == 0 else State.FAILED, job=jobs[number % 150])
+                for number in range(310)
+                if number % 150 != 149
+            ]
+        )
+    )
+    assert store.recent(jobs, limit=1) == {
+        job: last for job in jobs if (last := store.recent([job], limit=1).get(job))
+    }
+    assert store.recent(jobs, limit=1).keys() == set(jobs[:149])
+
+
+def test_executions_are_found_by_their_names_where_there_are_any(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(executions=[document(number) for number in range(3)]))
+    found = store.named([identity(0), identity(2), identity(9)])
+    assert found == {identity(number): store.execution(identity(number)) for number in (0, 2)}
+    assert store.named([]) == {}
+
+
 def test_nobodys_recent_executions_are_nothing(stores: Stores) -> None:
     assert stores().recent([]) == {}
 
@@ -588,6 +613,45 @@ def test_a_job_keeps_what_a_later_document_does_not_speak_of(stores: Stores) -> 
     store.write(Batch(jobs=[{"id": "p/z", "deleted": False, "document": {"entry_point": "a.py"}}]))
     store.write(Batch(jobs=[{"id": "p/z", "deleted": True}]))
     assert store.jobs() == [{"id": "p/z", "deleted": True, "document": {"entry_point": "a.py"}}]
+
+
+def test_a_job_is_found_by_its_key_alone(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(jobs=[{"id": "p/z", "n": 1}, {"id": "p/zz", "n": 2}]))
+    assert [store.job(key) for key in ("p/z", "p/", "p/Z", "\udcff")] == [{"id": "p/z", "n": 1}, None, None, None]
+
+
+def revision(store: Store) -> object:
+    return (store.status("jobs") or {}).get("revision")
+
+
+def test_whoever_has_read_the_jobs_is_told_when_one_of_them_is_another(stores: Stores) -> None:
+    store, reader = stores(), stores(readonly=True)
+    seen = [revision(reader)]
+    for job in ({"id": "p/a", "n": 1}, {"id": "p/b"}, {"id": "p/a", "n": 2}, {"id": "p/a", "more": {}}):
+        store.write(Batch(jobs=[job]))
+        seen.append(revision(reader))
+    assert seen[0] is None
+    assert len(set(seen)) == len(seen)
+
+
+def test_jobs_are_the_same_while_nothing_was_written_of_them(stores: Stores) -> None:
+    store = stores()
+    store.write(Batch(jobs=[{"id": "p/a", "n": 1}]))
+    before = revision(store)
+    store.write(Batch(executions=[document(1)], status={"scheduler": {}}))
+    assert before is not None
+    assert revision(store) == before
+
+
+def test_after_loading_jobs_nobody_is_told_that_they_are_the_same(stores: Stores, fresh: Fresh) -> None:
+    store = stores()
+    store.write(Batch(jobs=[{"id": "p/a", "n": 1}]))
+    before = revision(store)
+    with fresh() as other:
+        other.write(Batch(jobs=[{"id": "p/b"}]))
+        store.load("jobs", list(other.dump("jobs")))
+    assert revision(store) != before
 
 
 def test_a_status_is_the_one_last_written(stores: Stores) -> None:

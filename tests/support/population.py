@@ -7,6 +7,7 @@ from datetime import timedelta
 from hashlib import sha1
 from itertools import islice
 
+from tests.support.builders import a_job
 from tests.support.executions import START, document, identity
 from windmill.core.documents import Document
 from windmill.core.model import State
@@ -18,15 +19,15 @@ _PER_BATCH = 2000
 _PER_COMMIT = 5000
 
 
-def executions(number: int, *, apart: int = 1) -> Iterator[Document]:
-    """Yield `number` executions of 200 jobs in 10 projects, queued so many seconds `apart`.
+def executions(number: int, *, apart: int = 1, jobs: int = JOBS) -> Iterator[Document]:
+    """Yield `number` executions of so many jobs in 10 projects, queued so many seconds `apart`.
 
     One in 1000 failed and one in 5000 was lost, one in 20 was skipped, one in 4000 was started by hand, four
     belong to a job of their own, and the last 20 are running. They take up to 10 seconds, one in 3000 an hour.
     """
     rare = max(1, number // 4)
     for index in range(number):
-        job = "rare/job" if index % rare == 3 else f"p{index % 10}/j{index % JOBS}"
+        job = "rare/job" if index % rare == 3 else f"p{index % 10}/j{index % jobs}"
         trigger = "manual" if index % 4000 == 5 else "schedule"
         yield document(
             index,
@@ -44,9 +45,10 @@ def commit(index: int) -> str:
     return sha1(b"%d" % (index // _PER_COMMIT)).hexdigest()
 
 
-def load(store: Store, number: int, *, apart: int = 1) -> None:
-    """Write so many executions, output of one of them, and requests of which one is pending."""
-    waiting = executions(number, apart=apart)
+def load(store: Store, number: int, *, apart: int = 1, jobs: int = JOBS) -> None:
+    """Write the jobs, so many executions, output of one of them, and requests of which one is pending."""
+    store.write(Batch(jobs=[a_job(id=f"p{index % 10}/j{index}", digest=f"{index:064x}") for index in range(jobs)]))
+    waiting = executions(number, apart=apart, jobs=jobs)
     while batch := list(islice(waiting, _PER_BATCH)):
         store.write(Batch(executions=batch))
     blocks = [OutputBlock(identity(0), first, first, 1, 0, b"x" * 1000) for first in range(1, number // 20)]

@@ -181,8 +181,9 @@ class Store(Protocol):
     Documents: executions as in `core.documents` (plus derived `project`, `day` and `duration_ms`, added by the
     store and returned with them); jobs {"id": "project/name", ...}, of which a write changes only the fields it
     names; requests {"id", "kind", "job", "execution", "params", "by", "at", "state": pending|done|refused,
-    "answer"}; status documents by name; definitions {"id": digest of the job, "job", "document", "file", "line",
-    "seen_at"}, which are what executions with that `job_digest` ran with.
+    "answer"}; status documents by name, of which the store itself keeps "jobs" {"revision"}: another text whenever
+    a job has changed; definitions {"id": digest of the job, "job", "document", "file", "line", "seen_at"}, which
+    are what executions with that `job_digest` ran with.
     """
 
     def write(self, batch: Batch) -> None:
@@ -196,6 +197,9 @@ class Store(Protocol):
 
     def execution(self, prefix: str) -> Document | None:
         """Return the execution whose id starts with `prefix`, or None. Raises Refused when several do."""
+
+    def named(self, executions: Sequence[str]) -> dict[str, Document]:
+        """Return those of the executions that there are, by id."""
 
     def executions(self, wanted: ExecutionFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return a page of matching executions, newest first by (queued_at, id), from `cursor` on."""
@@ -235,11 +239,14 @@ class Store(Protocol):
     def jobs(self) -> list[Document]:
         """Return all job documents, by id."""
 
+    def job(self, key: str) -> Document | None:
+        """Return the job document of that id, or None."""
+
     def definition(self, digest: str) -> Document | None:
         """Return what executions with that `job_digest` ran with, or None."""
 
     def status(self, name: str) -> Document | None:
-        """Return the status document of that name ("scheduler", "catalog"), or None."""
+        """Return the status document of that name ("scheduler", "catalog", "jobs"), or None."""
 
     def add_request(self, request: Document) -> None:
         """Store a request in state pending; the same id twice is one request."""

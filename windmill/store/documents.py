@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -48,6 +49,11 @@ def stored_request(document: Mapping[str, Any]) -> Document:
 def stored_definition(document: Mapping[str, Any]) -> Document:
     """Return the definition as it is stored: `seen_at` is an instant."""
     return {**document, "seen_at": from_text(document["seen_at"])}
+
+
+def revised() -> dict[str, Document]:
+    """Return the status document that says of jobs that they have changed."""
+    return {"jobs": {"revision": secrets.token_hex(8)}}
 
 
 def returned(stored: Mapping[str, Any]) -> Document:

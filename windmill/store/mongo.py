@@ -10,8 +10,9 @@ from typing import Final
 from windmill.core.documents import Document
 from windmill.core.errors import Refused
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page
+from windmill.store import mongo_pages
 from windmill.store.containing import containing
-from windmill.store.documents import encode, returned, stored_request
+from windmill.store.documents import encode, returned, revised, stored_request
 from windmill.store.dumps import block_of, undumped, with_key, without_key
 from windmill.store.listing import IDS, instant_of, newest_first, page, place_after, resolve
 from windmill.store.mongo_errors import answering
@@ -21,7 +22,6 @@ from windmill.store.mongo_listing import (
     OLDEST_FIRST,
     RAN,
     Order,
-    beside,
     find_horizon,
     of_ids,
     one_of,
@@ -76,7 +76,7 @@ class MongoStore:
             forget_definitions(database["definitions"], [one["job"] for one in batch.definitions])
             put(database["executions"], put_executions(batch.executions))
             put(database["jobs"], put_jobs(batch.jobs))
-            put(database["status"], put_status(batch.status))
+            put(database["status"], put_status({**batch.status, **(revised() if batch.jobs else {})}))
             answer(database["requests"], batch.answers)
 
     def execution(self, prefix: str) -> Document | None:
@@ -86,6 +86,11 @@ class MongoStore:
             names = ", ".join(document["id"] for document in found)
             raise Refused(f"several executions begin with {prefix!r}, such as {names}", hint="give more digits")
         return found[0] if found else None
+
+    def named(self, executions: Sequence[str]) -> dict[str, Document]:
+        """Return those of the executions that there are, by id."""
+        found = self._find("executions", {"_id": {"$in": list(executions)}}, None)
+        return {one["id"]: one for one in found}
 
     def executions(self, wanted: ExecutionFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return a page of matching executions, newest first. Raises Refused for a cursor that is none of ours."""
@@ -105,17 +110,14 @@ class MongoStore:
         return page(found, limit, horizon)
 
     def recent(self, jobs: Sequence[str], *, limit: int = 20) -> dict[str, list[Document]]:
-        """Return {id, state, queued_at, duration_ms} of the last executions of each job; one seek for each job."""
-        found = {job: self._brief({"job": job, "state": one_of(RAN)}, NEWEST_FIRST, limit=limit) for job in jobs}
-        return {job: executions for job, executions in found.items() if executions}
+        """Return {id, state, queued_at, duration_ms} of the last executions of each job that were not skipped."""
+        with self._answering():
+            return mongo_pages.recent(self._database["executions"], jobs, limit=limit)
 
     def neighbours(self, execution: Document) -> tuple[Document | None, Document | None]:
         """Return the executions of its job before and after this one that were not skipped, as `recent` does."""
-        before, after = (
-            next((one for wanted in nearest for one in self._brief(wanted, order, limit=1)), None)
-            for order, nearest in beside(execution)
-        )
-        return before, after
+        with self._answering():
+            return mongo_pages.neighbours(self._database["executions"], execution)
 
     def tally(
         self, *, job: str = "", project: str = "", since: datetime | None = None, until: datetime | None = None
@@ -171,10 +173,13 @@ class MongoStore:
         """Return all job documents, by id."""
         return self._find("jobs", {}, [("_id", 1)])
 
+    def job(self, key: str) -> Document | None:
+        """Return the job document of that id, or None."""
+        return self._one("jobs", key)
+
     def definition(self, digest: str) -> Document | None:
         """Return what executions with that `job_digest` ran with, or None."""
-        found = self._find("definitions", {"_id": digest}, [("_id", 1)], limit=1)
-        return found[0] if found else None
+        return self._one("definitions", digest)
 
     def status(self, name: str) -> Document | None:
         """Return the status document of that name, or None."""
@@ -190,8 +195,7 @@ class MongoStore:
 
     def request(self, identity: str) -> Document | None:
         """Return the request with its state and answer."""
-        found = self._find("requests", {"_id": identity}, [("_id", 1)], limit=1)
-        return found[0] if found else None
+        return self._one("requests", identity)
 
     def requests(self, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return a page of requests, newest first. Raises Refused for a cursor that is none of ours."""
@@ -249,7 +253,10 @@ class MongoStore:
         """
         blobs = [encode(undumped(collection, blob)) for blob in documents]
         with self._answering():
-            return insert(self._database[collection], blobs)
+            inserted = insert(self._database[collection], blobs)
+            if collection == "jobs" and inserted:
+                self._database["status"].delete_one({"_id": "jobs"})  # what was said of them is true no more
+        return inserted
 
     def close(self) -> None:
         """Release the connection; the object is not used afterwards."""
@@ -262,15 +269,14 @@ class MongoStore:
         with self._answering():
             return self._database["executions"].distinct("job")
 
-    def _brief(self, wanted: Document, order: Order, *, limit: int) -> list[Document]:
-        return self._find("executions", wanted, order, limit=limit, fields=("state", "queued_at", "duration_ms"))
+    def _one(self, collection: str, key: str) -> Document | None:
+        found = self._find(collection, {"_id": key}, None, limit=1)
+        return found[0] if found else None
 
-    def _find(
-        self, collection: str, wanted: Document, order: Order, *, limit: int = 0, fields: Sequence[str] | None = None
-    ) -> list[Document]:
+    def _find(self, collection: str, wanted: Document, order: Order | None, *, limit: int = 0) -> list[Document]:
         try:
             with self._answering():
-                found = list(self._database[collection].find(wanted, fields, sort=order, limit=limit))
+                found = list(self._database[collection].find(wanted, sort=order, limit=limit))
         except UnicodeEncodeError:  # an argument with stray bytes equals nothing that is stored
             return []
         return [returned(without_key(document)) for document in found]

@@ -55,20 +55,6 @@ def find_horizon(
     return found["queued_at"] if found else None
 
 
-def beside(execution: Document) -> Iterator[tuple[Order, list[Document]]]:
-    """Yield the order and the filters, nearest stretch first, of what lies before and after the execution."""
-    instant, identity = datetime.fromisoformat(execution["queued_at"]), execution["id"]
-    led = {"job": execution["job"], "state": one_of(RAN)}
-    for order, way in ((NEWEST_FIRST, "$lt"), (OLDEST_FIRST, "$gt")):
-        yield (
-            order,
-            [
-                {**led, "queued_at": instant, "_id": {way: identity}},
-                {**led, "queued_at": {way: instant}},
-            ],
-        )
-
-
 def one_of(states: Some[str]) -> Any:
     """Return the condition on a field; a server reads several values as stretches of one index, merged in order."""
     names = sorted(map(str, states))

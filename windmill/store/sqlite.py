@@ -5,6 +5,7 @@ The file must lie on a local disk; WAL does not work over NFS.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
@@ -39,6 +40,7 @@ _OPEN: Final = """
 SELECT document FROM execution INDEXED BY execution_by_state
 WHERE state IN ('queued', 'running') ORDER BY queued_at, id"""
 _BY_PREFIX: Final = "SELECT document FROM execution WHERE id >= ? AND id < ? ORDER BY id LIMIT ?"
+_NAMED: Final = "SELECT document FROM execution WHERE id IN (SELECT value FROM json_each(?))"
 _BLOCKS_AFTER: Final = """
 SELECT execution, first, last, stream, at, data FROM output WHERE execution = ?1 AND last > ?2 AND first >= coalesce(
     (SELECT max(first) FROM output WHERE execution = ?1 AND first <= ?2), 0) ORDER BY first"""
@@ -72,6 +74,10 @@ class SqliteStore:
             names = ", ".join(document["id"] for document in found)
             raise Refused(f"several executions begin with {prefix!r}, such as {names}", hint="give more digits")
         return found[0] if found else None
+
+    def named(self, executions: Sequence[str]) -> dict[str, Document]:
+        """Return those of the executions that there are, by id."""
+        return {one["id"]: one for one in self._documents(_NAMED, (json.dumps(list(executions)),))}
 
     def executions(self, wanted: ExecutionFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return a page of matching executions, newest first. Raises Refused for a cursor that is none of ours."""
@@ -142,6 +148,10 @@ class SqliteStore:
     def jobs(self) -> list[Document]:
         """Return all job documents, by id."""
         return self._documents("SELECT document FROM job ORDER BY id")
+
+    def job(self, key: str) -> Document | None:
+        """Return the job document of that id, or None."""
+        return _only(self._documents("SELECT document FROM job WHERE id = ?", (key,)))
 
     def definition(self, digest: str) -> Document | None:
         """Return what executions with that `job_digest` ran with, or None."""

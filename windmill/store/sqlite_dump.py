@@ -107,4 +107,7 @@ def rows(collection: str, documents: Iterable[bytes]) -> list[Row]:
 
 def insert(connection: sqlite3.Connection, collection: str, rows: Iterable[Row]) -> int:
     """Insert the rows that are not there yet and return how many those were."""
-    return connection.executemany(f"{_TABLES[collection].insert} ON CONFLICT DO NOTHING", rows).rowcount
+    inserted = connection.executemany(f"{_TABLES[collection].insert} ON CONFLICT DO NOTHING", rows).rowcount
+    if collection == "jobs" and inserted:
+        connection.execute("DELETE FROM status WHERE name = 'jobs'")  # what was said of them is true no more
+    return inserted

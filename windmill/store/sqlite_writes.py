@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Any, Final
 
 from windmill.core.documents import Document
 from windmill.core.ports import Batch
-from windmill.store.documents import decode, encode, milliseconds, stored_execution, stored_request
+from windmill.store.documents import decode, encode, milliseconds, revised, stored_execution, stored_request
 from windmill.store.sqlite_definitions import put_definitions
 
 # States only move forward: what is stored as terminal stays, and running never becomes queued again.
@@ -36,9 +37,8 @@ def write(connection: sqlite3.Connection, batch: Batch) -> None:
     connection.executemany(_PUT_EXECUTION, map(_execution_row, batch.executions))
     connection.executemany(_PUT_OUTPUT, batch.output)
     connection.executemany(_DROP_OUTPUT, [(drop.execution, drop.first, drop.last) for drop in batch.drops])
-    for job in batch.jobs:
-        _put_job(connection, job)
-    connection.executemany(_PUT_STATUS, [(name, encode(status)) for name, status in batch.status.items()])
+    status = {**batch.status, **(revised() if _put_jobs(connection, batch.jobs) else {})}
+    connection.executemany(_PUT_STATUS, [(name, encode(document)) for name, document in status.items()])
     for answer in batch.answers:
         _answer(connection, answer)
 
@@ -69,11 +69,16 @@ def _request_row(document: Document) -> tuple[Any, ...]:
     return document["id"], document["state"], milliseconds(stored["at"]), encode(stored)
 
 
-def _put_job(connection: sqlite3.Connection, job: Document) -> None:
-    """Write the fields the document names; what is known of a deleted job stays."""
-    known = connection.execute("SELECT document FROM job WHERE id = ?", (job["id"],)).fetchone()
-    merged = {**decode(known[0]), **job} if known else job
-    connection.execute(_PUT_JOB, (job["id"], encode(merged)))
+def _put_jobs(connection: sqlite3.Connection, jobs: Iterable[Document]) -> bool:
+    """Write the fields the documents name and return whether any is new; what is known of a deleted job stays."""
+    changed = False
+    for job in jobs:
+        known = connection.execute("SELECT document FROM job WHERE id = ?", (job["id"],)).fetchone()
+        merged = encode({**decode(known[0]), **job} if known else job)
+        if not known or merged != known[0]:
+            connection.execute(_PUT_JOB, (job["id"], merged))
+            changed = True
+    return changed
 
 
 def _answer(connection: sqlite3.Connection, answer: Document) -> None:
