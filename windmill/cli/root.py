@@ -34,6 +34,7 @@ VERBS: Final = {
     "projects": "projects:projects",
     "sync": "projects:sync",
     "env": "env:env",
+    "import": "import_:import_",
     "purge": "purge:purge",
     "export": "export:export",
     "restore": "restore:restore",
@@ -41,7 +42,7 @@ VERBS: Final = {
     "version": "shell:version",
 }
 GROUPS: Final = {
-    "Begin": ["init", "up", "dashboard"],
+    "Begin": ["init", "import", "up", "dashboard"],
     "Run": ["run", "rerun", "stop", "pause", "resume"],
     "See": ["ps", "logs", "jobs", "next", "show"],
     "Check": ["validate", "problems", "plan", "schedule", "schema", "doctor"],
