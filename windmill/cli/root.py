@@ -13,6 +13,7 @@ from windmill.cli.session import Session
 # Verb -> where its command is, in the order of the help. A module is imported only when its verb is called.
 VERBS: Final = {
     "init": "init:init",
+    "import": "import_:import_",
     "up": "up:up",
     "dashboard": "dashboard:dashboard",
     "run": "run:run",
@@ -34,7 +35,6 @@ VERBS: Final = {
     "projects": "projects:projects",
     "sync": "projects:sync",
     "env": "env:env",
-    "import": "import_:import_",
     "purge": "purge:purge",
     "export": "export:export",
     "restore": "restore:restore",
