@@ -17,7 +17,7 @@ from windmill.dashboard.shell import heart
 
 PATIENCE: Final = 2.0  # seconds
 POLL: Final = 0.05  # seconds
-_SAME: Final = ("kind", "job", "execution", "by")  # by which a wish that comes again is known
+_SAME: Final = ("kind", "job", "execution", "params", "by")  # by which a wish that comes again is known
 
 
 def fresh() -> str:
@@ -38,8 +38,10 @@ def ask(kind: str, *, identity: str = "", via: str = "dashboard", **facts: Any) 
     by, address = viewer().name, request.remote_addr or ""
     asked = wish(kind, identity=identity, by=by, via=via, at=now(), address=address, **facts)
     opened = store(readonly=False)
-    opened.add_request(asked)
-    known = opened.request(identity) or asked
+    known = opened.request(identity)
+    if known is None:
+        opened.add_request(asked)
+        return asked
     if any(known.get(name) != asked.get(name) for name in _SAME):
         raise Conflict("This identity is that of another request.")
     return known
