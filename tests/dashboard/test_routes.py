@@ -10,7 +10,7 @@ import pytest
 from tests.support.dashboard import SECRET, Site
 from windmill.dashboard.security import HEADERS
 
-FILLED = {"<project>": "shop", "<path:filename>": "style.css", "<path:name>": "hello", "<identity>": "3f2a91c0"}
+FILLED = {"<project>": "shop", "<path:filename>": "style.css", "<path:name>": "hello", "<name>": "hello", "<identity>": "3f2a91c0"}
 
 
 @pytest.fixture

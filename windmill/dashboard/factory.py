@@ -7,6 +7,10 @@ from typing import Final
 from apiflask import APIFlask
 
 from windmill.dashboard import (
+    acts,
+    again,
+    answers,
+    audit,
     context,
     execution,
     executions,
@@ -56,7 +60,10 @@ def create_app(facts: Facts) -> APIFlask:
     gate.install(app, facts.secret_key)
     preferences.install(app)
     shell.install(app)
+    acts.install(app)
     for part in (
+        *((acts, again, answers) if facts.actions else ()),
+        audit,
         overview,
         job,
         executions,
