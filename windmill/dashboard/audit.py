@@ -50,7 +50,9 @@ blueprint = APIBlueprint("audit", __name__, enable_openapi=False)
 @blueprint.get("/audit")
 def page() -> str:
     """Show a page of what was asked for, newest first, as the address restricts it. 400 for a foreign cursor."""
-    wanted = {name: value for name in NAMES if (value := request.args.get(name, "").strip()[:LONGEST])}
+    wanted: dict[str, Any] = {
+        name: value for name in NAMES if (value := request.args.get(name, "").strip()[:LONGEST])
+    }
     try:
         found = matching(store(), wanted, request.args.get("cursor") or None)
     except Refused as error:

@@ -31,7 +31,7 @@ class Field:
 
 
 def written(params: Sequence[Param], form: Mapping[str, str]) -> dict[str, str]:
-    """Return what was written for each parameter: nothing written is a value only where it replaces a default text."""
+    """Return what was written for each parameter; empty text is a value where it stands for a default text."""
     found = {param.name: form.get(PREFIX + param.name) for param in params}
     empty = {param.name for param in params if param.type == "string" and param.default and not param.enum}
     return {name: value for name, value in found.items() if value is not None and (value or name in empty)}
@@ -44,7 +44,8 @@ def shown(params: Sequence[Param], given: Mapping[str, Any], *, judged: bool) ->
     """
     values, mistakes = checked(params, given)
     if not judged:
-        given, mistakes = {param.name: param.default for param in params if param.default is not None} | given, {}
+        defaults = {param.name: param.default for param in params if param.default is not None}
+        given, mistakes = {**defaults, **given}, {}
     return [_field(param, given.get(param.name), wrong=param.name in mistakes) for param in params], values
 
 
