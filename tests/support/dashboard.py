@@ -12,11 +12,14 @@ from typing import Any, Final
 from flask.testing import FlaskClient
 
 from tests.support.builders import NOON
+from windmill.app.schemas import schemas
 from windmill.app.times import parse_until
 from windmill.core.errors import Unavailable
 from windmill.core.ports import Batch, Store
+from windmill.dashboard import proofs
+from windmill.dashboard.access import Access, Account, Role
 from windmill.dashboard.factory import create_app
-from windmill.dashboard.facts import Facts, Role
+from windmill.dashboard.facts import Facts
 from windmill.store.sqlite import SqliteStore
 
 NOW: Final = NOON + timedelta(minutes=5)
@@ -26,8 +29,9 @@ SECRET: Final = "It's a Secret to Everybody"
 class Site:
     """It is 12:05; every job is due in ten minutes, and the project shop has a webhook."""
 
-    def __init__(self, database: Path, **facts: Any) -> None:
+    def __init__(self, database: Path, *, anonymous: Role = Role.READ, **facts: Any) -> None:
         self.database = database
+        self.people: dict[str, Account] = {}
         self.put(Batch())
         known: dict[str, Any] = {
             "version": "1",
@@ -39,8 +43,10 @@ class Site:
             "until": lambda text, now: parse_until(text, now=now, timezone="UTC"),
             "missing": lambda _execution: "",
             "suspects": lambda _store, _execution: [],
+            "schemas": schemas,
             "clock": lambda: NOW,
             "secret_key": b"for tests only",
+            "access": lambda: Access(auth="token", anonymous=anonymous, accounts=self.people),
             "trusted_hosts": ("hooks.example.com",),
         }
         self.app = create_app(Facts(**known | facts))
@@ -52,8 +58,10 @@ class Site:
 
     def sign_in(self, role: Role = Role.ACT, name: str = "ana") -> None:
         """Let the client be somebody who has signed in."""
+        secret = f"token of {name}, whom only tests know"
+        self.people[name] = Account(role=role, token=lambda: secret)
         with self.client.session_transaction() as session:
-            session["viewer"], session["role"] = name, int(role)
+            session.update(viewer=name, by="token", at=int(NOW.timestamp()), mark=proofs.mark(secret))
 
     def token(self) -> str:
         """What a form of a page shown to the client would carry."""

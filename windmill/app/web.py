@@ -15,6 +15,7 @@ from windmill.app.exact import missing
 from windmill.app.home import Home
 from windmill.app.reading import LiveProjectSettings
 from windmill.app.schedules import schedule_of
+from windmill.app.schemas import schemas
 from windmill.app.suspects import suspects
 from windmill.app.times import parse_until
 from windmill.app.upcoming import upcoming
@@ -72,6 +73,7 @@ def facts_of(home: Home, *hosts: str) -> Facts:
         until=lambda text, now: parse_until(text, now=now, timezone=home.settings.timezone),
         missing=lambda execution: missing(KnownProjects(home.root, home.state, projects), execution),
         suspects=suspects_of(home),
+        schemas=schemas,
         clock=clock.now,
         secret_key=secret_key(home),
         trusted_hosts=(*home.settings.dashboard.trusted_hosts, *hosts),

@@ -9,13 +9,14 @@ from dataclasses import replace
 from typing import Any, Final
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify, render_template, request, url_for
+from flask import Response, render_template, request, url_for
 from werkzeug.exceptions import BadRequest
 
 from windmill.core.documents import Document
 from windmill.core.errors import Refused
 from windmill.core.model import Cause, State
 from windmill.core.ports import LOOKED_INTO, ExecutionFilter, Page
+from windmill.dashboard import catalog
 from windmill.dashboard.context import now, store
 from windmill.dashboard.filters import NAMES, Asked, labelled, read
 from windmill.dashboard.records import TRIGGERS, told
@@ -38,9 +39,9 @@ blueprint = APIBlueprint("executions", __name__, enable_openapi=False)
 @blueprint.get("/executions")
 def listing() -> tuple[str, int]:
     """Show a page of the executions that the address asks for, newest first; 400 when it cannot be read."""
-    asked, page, mistakes = _asked(), Page(items=[]), []
+    asked, page, mistakes = search(), Page(items=[]), []
     try:
-        page = _page(asked, limit=PAGE)
+        page = found(asked, limit=PAGE)
     except BadRequest as error:
         mistakes = str(error.description).split("\n")
     instant = now()
@@ -59,7 +60,7 @@ def listing() -> tuple[str, int]:
         looked_until=page.looked_until,
         looked_into=LOOKED_INTO,
         as_csv=url_for(".table", **given),
-        as_json=url_for(".listed", **given),
+        as_json=url_for("api.executions.listed", **given),
     )
     return html, 400 if mistakes else 200
 
@@ -67,13 +68,13 @@ def listing() -> tuple[str, int]:
 @blueprint.get("/executions.csv")
 def table() -> Response:
     """Return the executions that the address asks for as CSV, ROWS_MAX at most; X-Next-Cursor is where it goes on."""
-    asked, cursor = _asked(), request.args.get("cursor")
+    asked, cursor = search(), request.args.get("cursor")
     lines = io.StringIO()
     writer = csv.writer(lines)
     writer.writerow(COLUMNS)
     rows = 0
     while rows < ROWS_MAX:
-        page = _page(asked, limit=min(PAGE_MAX, ROWS_MAX - rows), cursor=cursor)
+        page = found(asked, limit=min(PAGE_MAX, ROWS_MAX - rows), cursor=cursor)
         writer.writerows(map(list, map(_cells, page.items)))
         rows, cursor = rows + len(page.items), page.next
         if cursor is None or page.looked_until:
@@ -85,21 +86,12 @@ def table() -> Response:
     return answer
 
 
-@blueprint.get("/api/v1/executions")
-def listed() -> Response:
-    """Return {items, next, looked_until}: a page of `limit` executions (1 to 200) from `cursor` on."""
-    limit = request.args.get("limit", PAGE, type=int)
-    if not 1 <= limit <= PAGE_MAX:
-        raise BadRequest(f"limit is a number from 1 to {PAGE_MAX}")
-    page = _page(_asked(), limit=limit)
-    return jsonify(items=page.items, next=page.next, looked_until=page.looked_until)
-
-
-def _asked() -> Asked:
+def search() -> Asked:
+    """Return what the address asks for."""
     return read({name: request.args.getlist(name) for name in NAMES}, now())
 
 
-def _page(asked: Asked, *, limit: int, cursor: str | None = None) -> Page:
+def found(asked: Asked, *, limit: int, cursor: str | None = None) -> Page:
     """Return the page. Raises BadRequest for an address that cannot be read, with a line for each mistake."""
     if asked.mistakes:
         raise BadRequest("\n".join(asked.mistakes))
@@ -112,13 +104,13 @@ def _page(asked: Asked, *, limit: int, cursor: str | None = None) -> Page:
 def _wanted(asked: Asked) -> ExecutionFilter:
     if not asked.labels:
         return asked.wanted
-    jobs = (job for job in store().jobs() if all(labelled(job, label) for label in asked.labels))
+    jobs = (job for job in catalog.all_jobs() if all(labelled(job, label) for label in asked.labels))
     return replace(asked.wanted, jobs=frozenset(job["id"] for job in jobs))
 
 
 def _options() -> dict[str, list[tuple[str, str]]]:
     """Return what there is to choose from: values and their words."""
-    projects = sorted({str(job["project"]) for job in store().jobs()})
+    projects = sorted({str(job["project"]) for job in catalog.all_jobs()})
     return {
         "projects": [(project, project) for project in projects],
         "last": list(LAST),

@@ -5,18 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from apiflask import APIFlask
+from flask_compress import Compress
 
 from windmill.dashboard import (
     acts,
     again,
     answers,
+    api,
+    assets,
     audit,
+    catalog,
     context,
     execution,
     executions,
     failures,
     gate,
     health,
+    help,
     hooks,
     job,
     output,
@@ -26,10 +31,14 @@ from windmill.dashboard import (
     projects,
     security,
     shell,
+    sign_in,
+    streams,
     text,
     upcoming,
 )
+from windmill.dashboard.api import contracts
 from windmill.dashboard.facts import Facts
+from windmill.dashboard.forwarded import Forwarded
 
 LOOPBACK: Final = ("localhost", "127.0.0.1")
 BODY_MAX: Final = 1 << 20  # bytes
@@ -47,14 +56,18 @@ def create_app(facts: Facts) -> APIFlask:
         version=facts.version,
         json_errors=False,
         docs_path=None,
-        spec_path=None,
+        spec_path=contracts.SPEC_PATH,
     )
     app.config["TRUSTED_HOSTS"] = [*LOOPBACK, *facts.trusted_hosts]
     app.config["MAX_CONTENT_LENGTH"] = BODY_MAX
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.finalize = text.visible
+    app.wsgi_app = Forwarded(app.wsgi_app, facts.access)  # type: ignore[method-assign] # as Flask says to do it
     context.install(app, facts)
-    output.install(app)
+    Compress(app)
+    assets.install(app)
+    catalog.install(app)
+    streams.install(app)
     security.install(app)
     failures.install(app)
     gate.install(app, facts.secret_key)
@@ -73,8 +86,12 @@ def create_app(facts: Facts) -> APIFlask:
         projects,
         problems,
         health,
+        help,
         hooks,
         preferences,
+        shell,
+        sign_in,
     ):
         app.register_blueprint(part.blueprint)
+    api.install(app, actions=facts.actions)
     return app

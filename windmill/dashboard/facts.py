@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -34,9 +34,11 @@ class Facts:
     `suspects(store, execution)` returns the commits that may have broken the job of an execution that failed, likely
     ones first: {commit, author, subject, at, touches}.
 
-    `secret_key` signs what browsers keep for us. `access()` returns who may what, as settings say now; `claim(token)`
-    the name of who made a one-time link, which then is used up, None for one that is no link. Without `actions` nobody
-    can act, whoever they are.
+    `schemas()` returns the JSON Schemas of a job ("job") and of a project in windmill.toml ("project").
+
+    `secret_key` signs what browsers keep for us. `access()` returns who may what, as settings say now;
+    `claim(token)` the name of who made a one-time link, which then is used up, None for one that is no link. Without
+    `actions` nobody can act, whoever they are.
     """
 
     version: str
@@ -48,6 +50,7 @@ class Facts:
     until: Callable[[str, datetime], datetime]
     missing: Callable[[Document], str]
     suspects: Callable[[Store, Document], list[Document]]
+    schemas: Callable[[], Mapping[str, Document]]
     clock: Callable[[], datetime]
     secret_key: bytes
     access: Callable[[], Access] = Access

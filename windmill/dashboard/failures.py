@@ -5,22 +5,38 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from flask import Flask, Response, jsonify, make_response, render_template, request
-from werkzeug.exceptions import HTTPException, InternalServerError, NotFound, SecurityError, ServiceUnavailable
+from apiflask import HTTPError
+from flask import Flask, Response, jsonify, make_response, render_template, request, url_for
+from werkzeug.exceptions import (
+    Conflict,
+    HTTPException,
+    InternalServerError,
+    NotFound,
+    SecurityError,
+    ServiceUnavailable,
+    Unauthorized,
+    UnprocessableEntity,
+    default_exceptions,
+)
 
 from windmill.core.errors import NotFound as NothingThere
-from windmill.core.errors import Unavailable, WindmillError
+from windmill.core.errors import Refused, Unavailable, WindmillError
 from windmill.dashboard.gate import FOR_PROGRAMS
+from windmill.dashboard.identity import challenges
+from windmill.dashboard.preferences import came_from
 from windmill.dashboard.security import request_id
 
 _LOG: Final = logging.getLogger("windmill.dashboard")
 RETRY_SECONDS: Final = 5
+UNREADABLE: Final = 422
+_KINDS: Final[dict[type[WindmillError], type[HTTPException]]] = {NothingThere: NotFound, Refused: Conflict}
 
 
 def install(app: Flask) -> None:
     """Let the application answer every failure here."""
     app.register_error_handler(SecurityError, _foreign)
     app.register_error_handler(HTTPException, _refused)
+    app.register_error_handler(HTTPError, _mistaken)
     app.register_error_handler(WindmillError, _known)
     app.register_error_handler(Exception, _unknown)
 
@@ -39,11 +55,24 @@ def _refused(error: HTTPException) -> Response:
     return _answer(error, error.description or error.name, error.name)
 
 
+def _mistaken(error: HTTPError) -> Response:
+    """Answer what the API refuses with its detail; of what is not valid, in words what and where."""
+    kind = default_exceptions[error.status_code]()
+    places = error.detail if error.status_code == UNREADABLE else {}
+    named = [
+        sentence if sentence in error.message or not name else f"{name}: {sentence}"
+        for found in places.values()
+        for name, sentences in found.items()
+        for sentence in sentences
+    ]
+    return _answer(kind, "\n".join(named) or error.message, kind.name, error.detail)
+
+
 def _known(error: WindmillError) -> Response:
     if isinstance(error, Unavailable):
         away = ServiceUnavailable(retry_after=RETRY_SECONDS)
         return _answer(away, "The store does not answer. Jobs run on, and what they write is kept.", "Store away")
-    kind: HTTPException = NotFound() if isinstance(error, NothingThere) else InternalServerError()
+    kind = _KINDS.get(type(error), UnprocessableEntity if request.path.startswith("/api/") else InternalServerError)()
     return _answer(kind, error.message, kind.name)
 
 
@@ -52,15 +81,19 @@ def _unknown(error: Exception) -> Response:
     return _answer(InternalServerError(), "Something failed here. The log has more under the number below.", "Failed")
 
 
-def _answer(error: HTTPException, message: str, title: str) -> Response:
+def _answer(error: HTTPException, message: str, title: str, detail: object = None) -> Response:
     code = error.code or 500
     if request.path.startswith(FOR_PROGRAMS):
-        response = jsonify(code=code, message=message, request=request_id())
+        response = jsonify(code=code, message=message, detail=detail or {}, request=request_id())
     else:
         page = render_template("error.html", code=code, title=title, message=message, request_id=request_id())
         response = make_response(page)
     response.status_code = code
+    if isinstance(error, Unauthorized) and not error.www_authenticate:
+        error.www_authenticate = tuple(challenges())
+        if "HX-Request" in request.headers:  # a part of a page is asked for; the whole page has to go
+            response.headers["HX-Redirect"] = url_for("sign_in.page", next=came_from())
     for name, value in error.get_headers(request.environ):
         if name not in {"Content-Type", "Content-Length"}:
-            response.headers[name] = value
+            response.headers.add(name, value)
     return response

@@ -3,21 +3,41 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Final
 from urllib.parse import urlsplit
 
-from flask import Flask, g, request, session
+from flask import Flask, g, redirect, request, url_for
+from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFProtect, validate_csrf
 from werkzeug.exceptions import BadRequest, Forbidden, Unauthorized
+from werkzeug.wrappers import Response
 from wtforms.validators import ValidationError
 
+from windmill.dashboard import identity
 from windmill.dashboard.context import facts
 from windmill.dashboard.facts import Role
 
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 FOR_PROGRAMS: Final = ("/api/", "/hooks/", "/health", "/ready", "/metrics")
 # What may be asked for by everybody: it tells nothing of jobs, or asks for a proof of its own.
-PUBLIC: Final = frozenset({"static", "health.health", "health.ready", "hooks.pushed", "preferences.choose"})
+PUBLIC: Final = frozenset(
+    {
+        "static",
+        "health.health",
+        "health.ready",
+        "hooks.pushed",
+        "openapi.spec",
+        "api.contracts.job",
+        "api.contracts.project",
+        "preferences.choose",
+        "sign_in.page",
+        "sign_in.enter",
+        "sign_in.leave",
+        "sign_in.ask",
+        "sign_in.answered",
+    }
+)
 OTHERS: Final = frozenset({"cross-site", "same-site"})  # as browsers say from where a request comes
 
 
@@ -33,21 +53,24 @@ def install(app: Flask, secret_key: bytes) -> None:
     """Let nothing through that the viewer may not, and no form that another site sent."""
     app.config.update(
         SECRET_KEY=secret_key,
-        SESSION_COOKIE_NAME="windmill",
+        SESSION_COOKIE_NAME=f"windmill-{sha256(secret_key).hexdigest()[:8]}",  # ports share cookies; homes do not
         SESSION_COOKIE_HTTPONLY=True,
         SESSION_COOKIE_SAMESITE="Strict",
         WTF_CSRF_CHECK_DEFAULT=False,  # asked for below, after it is known who asks
         WTF_CSRF_TIME_LIMIT=None,  # a page stays open all day; the token ends with the session
     )
+    identity.install(app)
     CSRFProtect(app)
     app.before_request(_admit)
     app.context_processor(lambda: {"viewer": viewer, "may_act": may_act})
 
 
 def viewer() -> Viewer:
-    """Return who asks; known once for a request."""
+    """Return who asks; found out once for a request. Raises Unauthorized and TooManyRequests, then nobody asks."""
     if "viewer" not in g:
-        g.viewer = _viewer()
+        g.viewer = Viewer("", Role.NOBODY)
+        by_cookie = request.method in SAFE or not request.path.startswith(FOR_PROGRAMS)
+        g.viewer = Viewer(*identity.identify(by_cookie=by_cookie))
     found: Viewer = g.viewer
     return found
 
@@ -57,32 +80,36 @@ def may_act() -> bool:
     return facts().actions and viewer().role >= Role.ACT
 
 
-def _viewer() -> Viewer:
-    by_page = request.method in SAFE or not request.path.startswith(FOR_PROGRAMS)
-    if by_page and "viewer" in session:  # a program that acts shows its token; another site may use our cookie
-        return Viewer(str(session["viewer"]), Role(session["role"]))
-    return Viewer("", facts().anonymous)
-
-
-def _admit() -> None:
+def _admit() -> Response | None:
     if request.endpoint is None:
-        return
-    if request.method not in SAFE and not request.path.startswith(FOR_PROGRAMS):
+        return None
+    if request.method not in SAFE:
         _refuse_others()
+        if not request.path.startswith(FOR_PROGRAMS):
+            _refuse_other_forms()
     needed = Role.READ if request.method in SAFE else Role.ACT
     if request.endpoint in PUBLIC or viewer().role >= needed:
-        return
+        return None
     if viewer().name:
-        raise Forbidden("You may look here, and not act.")
-    raise Unauthorized("Sign in first.")
+        words = (
+            _("You may look here, and not act.") if viewer().role else _("You are signed in, and may not look here.")
+        )
+        raise Forbidden(words)
+    if request.method in SAFE and not request.path.startswith(FOR_PROGRAMS) and "HX-Request" not in request.headers:
+        return redirect(url_for("sign_in.page", next=request.full_path.rstrip("?")), 303)
+    raise Unauthorized(_("Sign in first."))
 
 
 def _refuse_others() -> None:
-    """Refuse what another site had the browser send, and a form that no page of ours showed this viewer."""
+    """Refuse what another site had the browser send."""
     origin = request.headers.get("Origin")
     if request.headers.get("Sec-Fetch-Site") in OTHERS or (origin and urlsplit(origin).netloc != request.host):
-        raise BadRequest("This was sent by another site.")
+        raise BadRequest(_("This was sent by another site."))
+
+
+def _refuse_other_forms() -> None:
+    """Refuse a form that no page of ours showed this viewer."""
     try:
         validate_csrf(request.form.get("csrf_token") or request.headers.get("X-CSRF-Token"))
     except ValidationError:
-        raise BadRequest("The form has expired: load the page again.") from None
+        raise BadRequest(_("The form has expired: load the page again.")) from None

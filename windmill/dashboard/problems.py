@@ -7,9 +7,10 @@ from itertools import groupby
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify, render_template
+from flask import render_template
 
 from windmill.core.documents import Document, from_text
+from windmill.dashboard.catalog import all_jobs
 from windmill.dashboard.context import now, store
 from windmill.dashboard.words import relative
 
@@ -22,7 +23,7 @@ def page() -> str:
     read = store()
     catalog = read.status("catalog") or {}
     found = catalog.get("problems", [])
-    known = {job["id"] for job in read.jobs() if "document" in job} if found else set()
+    known = {job["id"] for job in all_jobs() if "document" in job} if found else set()
     at = from_text(catalog.get("at"))
     return render_template(
         "problems.html",
@@ -36,13 +37,6 @@ def page() -> str:
         since=relative(at, now()) if at else None,
         unreadable=bool(catalog.get("unreadable")),
     )
-
-
-@blueprint.get("/api/v1/problems")
-def listed() -> Response:
-    """Return {items, files, at}: the problems of the files that were read then."""
-    catalog = store().status("catalog") or {}
-    return jsonify(items=catalog.get("problems", []), files=catalog.get("files", 0), at=catalog.get("at"))
 
 
 def by_file(problems: Iterable[Document]) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Final
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify, render_template
+from flask import render_template
 
 from windmill.core.documents import Document, from_text
 from windmill.core.model import FAILURES, SYNC
+from windmill.dashboard import catalog
 from windmill.dashboard.context import now, store
 from windmill.dashboard.records import short
 from windmill.dashboard.words import relative
@@ -26,21 +27,16 @@ blueprint = APIBlueprint("projects", __name__, enable_openapi=False)
 def page() -> str:
     """Show every project that has jobs or a source."""
     instant = now()
-    rows = [row | _words(row, instant) for row in _rows()]
+    rows = [row | _words(row, instant) for row in every()]
     return render_template("projects.html", projects=rows, signs=SIGNS, health_signs=HEALTH_SIGNS, sync=SYNC)
 
 
-@blueprint.get("/api/v1/projects")
-def listed() -> Response:
-    """Return {items}: every project, with `sync`, `health`, the number of its `jobs` and what is live of it."""
-    return jsonify(items=_rows())
-
-
-def _rows() -> list[Document]:
+def every() -> list[Document]:
+    """Return every project as `rows` does."""
     read = store()
-    jobs = [job for job in read.jobs() if not (job.get("deleted") or job.get("system"))]
+    jobs = catalog.jobs()
     told = (read.status("projects") or {}).get("projects", [])
-    return rows(told, jobs, read.latest_executions())
+    return rows(told, jobs, catalog.latest(jobs))
 
 
 def rows(told: Iterable[Document], jobs: Iterable[Document], latest: Mapping[str, Document]) -> list[Document]:

@@ -231,6 +231,11 @@ def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) 
     return mistakes
 
 
+def project_schema() -> dict[str, Any]:
+    """Return the JSON Schema of what windmill.toml says of one project."""
+    return _Project.model_json_schema()
+
+
 def _project_mistakes(project: _Project) -> list[str]:
     """Return what is wrong with one project, each beginning with its key; never with the URL."""
     from windmill.projects.source import check_ref, check_url  # noqa: PLC0415 - most homes need neither
