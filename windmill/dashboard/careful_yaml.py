@@ -1,0 +1,50 @@
+"""YAML as a careful person writes it: in blocks, and in quotes where YAML 1.1 and 1.2 would differ. Pure."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import yaml
+
+# What begins like a number, a date or a time of day, and the words that are true, false or nothing to somebody.
+_DOUBTFUL: Final = re.compile(r"[-+.]*[0-9]|[-+]?\.(inf|nan)$|(y|n|yes|no|on|off|true|false|null|~|)$", re.IGNORECASE)
+# Lines that stay as they are when they are written below each other.
+_LINES: Final = re.compile(r"(?! |\n)[\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\U00010000-\U0010ffff]+")
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:
+        super().increase_indent(flow, False)
+
+    def choose_scalar_style(self) -> Any:
+        style = super().choose_scalar_style()
+        return '"' if style == "'" else style
+
+
+def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
+    style = None
+    if "\n" in value and _LINES.fullmatch(value):
+        style = "|"
+    elif _DOUBTFUL.match(value):
+        style = '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def dump(document: Any) -> str:
+    """Return the plain data as one document of YAML, keys in their order."""
+    text: str = yaml.dump(
+        document,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=1 << 30,
+    )
+    return text

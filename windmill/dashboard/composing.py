@@ -1,0 +1,316 @@
+"""What stands in the composer's form, as a job's document and its YAML, and the other way round. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from flask_babel import gettext as _
+
+from windmill.dashboard.careful_yaml import dump
+from windmill.dashboard.drafts import Path
+
+MODELINE: Final = "# yaml-language-server: $schema=../.windmill/job.schema.json\n"
+UNITS: Final = ("days", "hours", "minutes", "seconds")
+# Every field of the form, and how many characters it takes. All of them travel in a link.
+FIELDS: Final = {
+    "project": 100, "entry_point": 1024, "name": 100, "description": 200, "notes": 4000,
+    "when": 10, **dict.fromkeys(UNITS, 20), "cron": 500, "at": 40,
+    "start_at": 40, "end_at": 40, "timezone": 100, "overrun": 20, "catch_up": 20,
+    "timeout": 64, "retry_limit": 20, "retry_delay": 64,
+    "args": 4000, "env": 4000, "labels": 2000, "owner": 200, "held": 5, "rest": 4000,
+}  # fmt: skip
+LINES: Final = frozenset({"notes", "args", "env", "labels", "rest"})  # fields of several lines
+PARAM_FIELDS: Final = {"name": 200, "type": 10, "default": 1000, "required": 5, "enum": 1000, "about": 500}
+PARAMS_MAX: Final = 30
+WHENS: Final = ("interval", "cron", "at", "manual")
+# The keys of a job file in the order in which people read them.
+ORDER: Final = (
+    "name", "description", "project", "entry_point", "args", "working_dir", "env", "env_file", "secrets", "params",
+    "schedule", "timeout", "kill_grace", "retry", "success_exit_codes", "group", "after", "limits", "output", "keep",
+    "expect", "notify", "heartbeat", "terminal", "enabled", "labels", "owner",
+)  # fmt: skip
+SCHEDULE_ORDER: Final = (
+    "interval", "cron", "at", "start_at", "end_at", "timezone", "max_runs", "overrun", "catch_up",
+    "catch_up_window", "spread", "skip_dates",
+)  # fmt: skip
+
+_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,15})")
+_DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,9})\.[0-9]{1,9}")
+_DURATION: Final = re.compile(r"([0-9.]+)(ms|[wdhms]) ?")
+_SECONDS: Final = {"w": 604_800, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
+_LONG: Final = {"weeks": "w", "days": "d", "hours": "h", "minutes": "m", "seconds": "s"}
+
+
+class Mistake(NamedTuple):
+    """What keeps a field from being understood."""
+
+    field: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What stands in the fields, "" where nothing does; `params` has one mapping for each row."""
+
+    values: Mapping[str, str]
+    params: tuple[Mapping[str, str], ...] = ()
+
+    def __getitem__(self, name: str) -> str:
+        return self.values.get(name, "")
+
+    def query(self) -> str:
+        """Return the form as the query of a link, which `read` understands."""
+        pairs = [(name, value) for name, value in self.values.items() if value]
+        pairs += [(f"param_{name}", row.get(name, "")) for row in self.params for name in PARAM_FIELDS]
+        return urlencode(pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """The job as its document, and what of the form could not be taken over."""
+
+    document: Mapping[str, Any]
+    mistakes: list[Mistake] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The file of this job."""
+        return MODELINE + dump(self.document)
+
+
+def read(pairs: Iterable[tuple[str, str]]) -> Form:
+    """Return the form that was sent; what belongs to no field is left out, and of one sent twice the last counts."""
+    sent = [(name, _plain(value)) for name, value in pairs]
+    values = {name: value if name in LINES else value.strip() for name, value in sent if name in FIELDS}
+    columns = {name: [value for sent_as, value in sent if sent_as == f"param_{name}"] for name in PARAM_FIELDS}
+    count = min(max(map(len, columns.values())), PARAMS_MAX + 1)
+    rows = ({name: column[n] if n < len(column) else "" for name, column in columns.items()} for n in range(count))
+    return Form(values, tuple(row for row in rows if any(row[name] for name in row if name != "type")))
+
+
+def compose(form: Form, rest: Mapping[str, Any]) -> Composed:
+    """Return the job that the form describes, without what holds anyway; `rest` are the keys without a field.
+
+    Nothing is judged here but what no document could say; numbers are numbers where they look like that, and
+    whatever else stands in a field is text.
+    """
+    mistakes = list(_too_long(form))
+    document: dict[str, Any] = {name: form[name] for name in ("name", "project", "entry_point") if form[name]}
+    if about := "\n\n".join(filter(None, (form["description"], form["notes"].strip("\n")))):
+        document["description"] = about
+    document["args"] = [_value(line) for line in _lines(form["args"])]
+    for name in ("env", "labels"):
+        document[name] = _mapping(name, form[name], mistakes)
+    document["params"] = [_param(row) for row in form.params]
+    document["schedule"] = _schedule(form)
+    document["timeout"] = _number(form["timeout"])
+    document["retry"] = _some({"limit": _number(form["retry_limit"]), "delay": _number(form["retry_delay"])})
+    document["owner"] = form["owner"]
+    document = _some(document)
+    if form["held"]:
+        document["enabled"] = False
+    return Composed(_ordered(_joined(document, rest, mistakes), ORDER), mistakes)
+
+
+def form_of(document: Mapping[str, Any], *, project: str, name: str) -> tuple[Form, dict[str, Any]]:
+    """Return the form that describes the job, and the keys for which there is no field."""
+    rest = dict(document)
+    first, _newline, notes = str(rest.pop("description", "")).partition("\n")
+    values = {"project": project, "name": name, "description": first[:200], "notes": notes.strip("\n")}
+    del_names = {
+        key: rest.pop(key, None) for key in ("project", "name", "entry_point", "owner", "args", "env", "labels")
+    }
+    values |= {key: str(del_names[key] or "") for key in ("entry_point", "owner")}
+    values["args"] = "\n".join(map(_line, del_names["args"] or ()))
+    for key in ("env", "labels"):
+        values[key] = "\n".join(f"{word}={_line(value)}" for word, value in (del_names[key] or {}).items())
+    values["timeout"] = _duration(rest.pop("timeout", ""))
+    values["held"] = "" if rest.pop("enabled", True) else "on"
+    retry = dict(rest.pop("retry", {}))
+    values["retry_limit"], values["retry_delay"] = str(retry.pop("limit", "")), _duration(retry.pop("delay", ""))
+    schedule = rest.pop("schedule", None)
+    values |= _when(schedule)
+    params = tuple(_row(param) for param in rest.pop("params", ()))
+    left = {key: value for key, value in _keys(schedule).items() if key not in values and key != "interval"}
+    return Form(values, params), rest | _some({"retry": retry, "schedule": left})
+
+
+def field_of(path: Path) -> str:
+    """Return the field that a key of the document was written in."""
+    if not path:
+        return "name"
+    top = str(path[0])
+    if top in ("schedule", "retry") and len(path) > 1:
+        inner = str(path[1])
+        known = {"limit": "retry_limit", "delay": "retry_delay", "interval": "when"}.get(inner, inner)
+        return known if known in FIELDS else "rest"
+    named = {"schedule": "when", "retry": "retry_limit", "enabled": "held"}.get(top, top)
+    return named if named in FIELDS or named == "params" else "rest"
+
+
+def _plain(value: str) -> str:
+    return value.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _too_long(form: Form) -> Iterator[Mistake]:
+    for name, most in FIELDS.items():
+        if len(form[name]) > most:
+            yield Mistake(name, _("This is too long: at most %(most)d characters.", most=most))
+    for row in form.params:
+        if any(len(row.get(name, "")) > most for name, most in PARAM_FIELDS.items()):
+            yield Mistake("params", _("A parameter is too long."))
+    if len(form.params) > PARAMS_MAX:
+        yield Mistake("params", _("At most %(most)d parameters have room here.", most=PARAMS_MAX))
+
+
+def _lines(text: str) -> list[str]:
+    return [line for line in text.split("\n") if line.strip()]
+
+
+def _value(line: str) -> str:
+    """Return the text of a line: what stands between double quotes, where all of it does, else all of it."""
+    if line.strip().startswith('"'):
+        try:
+            read = json.loads(line)
+        except ValueError:
+            return line
+        return read if isinstance(read, str) else line
+    return line
+
+
+def _line(value: Any) -> str:
+    """Return the line that `_value` reads as this text."""
+    text = str(value)
+    return text if text and text == text.strip() and text.isprintable() and text[0] != '"' else json.dumps(text)
+
+
+def _mapping(name: str, text: str, mistakes: list[Mistake]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for line in _lines(text):
+        word, equals, value = line.partition("=")
+        word = word.strip()
+        if not equals or not word:
+            mistakes.append(
+                Mistake(name, _("Each line is NAME=value, and this one is not: %(line)s", line=line[:60]))
+            )
+        elif word in found:
+            mistakes.append(Mistake(name, _("%(name)s stands here twice.", name=word[:60])))
+        else:
+            found[word] = _value(value)
+    return found
+
+
+def _number(text: str) -> str | int | float:
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _DECIMAL.fullmatch(text) else text
+
+
+def _typed(text: str, kind: str) -> Any:
+    if kind == "string":
+        return _value(text)
+    return {"true": True, "false": False}.get(text.strip().lower(), _number(text.strip()))
+
+
+def _param(row: Mapping[str, str]) -> dict[str, Any]:
+    kind = row.get("type") or "string"
+    written: dict[str, Any] = {"name": row.get("name", "").strip()}
+    if kind != "string":
+        written["type"] = kind
+    if row.get("default"):
+        written["default"] = _typed(row["default"], kind)
+    if row.get("required"):
+        written["required"] = True
+    if choices := [_typed(line, kind) for line in _lines(row.get("enum", ""))]:
+        written["enum"] = choices
+    return written | _some({"description": row.get("about", "")})
+
+
+def _row(param: Mapping[str, Any]) -> dict[str, str]:
+    def shown(value: Any) -> str:
+        return _line(value) if isinstance(value, str) else json.dumps(value)
+
+    return {
+        "name": str(param.get("name", "")),
+        "type": str(param.get("type", "string")),
+        "default": "" if param.get("default") is None else shown(param["default"]),
+        "required": "on" if param.get("required") else "",
+        "enum": "\n".join(map(shown, param.get("enum") or ())),
+        "about": str(param.get("description", "")),
+    }
+
+
+def _schedule(form: Form) -> dict[str, Any]:
+    when = form["when"] or "manual"
+    if when == "manual":
+        return {}
+    trigger: Any = form[when]
+    if when == "interval":
+        parts = {unit: _number(form[unit]) for unit in UNITS if form[unit]}
+        trigger = {unit: count for unit, count in parts.items() if count != 0} or parts
+    usual = {"overrun": "run_now", "catch_up": "none"}
+    keys = ("start_at", "end_at", "timezone", "overrun", "catch_up")
+    return {when: trigger} | _some({key: form[key] for key in keys if form[key] != usual.get(key)})
+
+
+def _keys(schedule: Any) -> Mapping[str, Any]:
+    return schedule if isinstance(schedule, Mapping) else {}
+
+
+def _when(schedule: Any) -> dict[str, str]:
+    keys = {"cron": schedule} if isinstance(schedule, str) else _keys(schedule)
+    texts = ("cron", "at", "start_at", "end_at", "timezone", "overrun", "catch_up")
+    found = {key: str(keys.get(key) or "") for key in texts}
+    found["when"] = next((name for name in WHENS if keys.get(name)), "manual")
+    left = _seconds_of(keys.get("interval")) if found["when"] == "interval" else 0.0
+    for unit, length in zip(UNITS, (86400, 3600, 60), strict=False):
+        whole, left = divmod(left, length)
+        found[unit] = str(int(whole)) if whole else ""
+    found["seconds"] = f"{round(left, 3):g}" if left else ""
+    return found
+
+
+def _seconds_of(interval: Any) -> float:
+    text = _duration(interval)
+    if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text):
+        return float(text)
+    return sum(float(count) * _SECONDS[unit] for count, unit in _DURATION.findall(text))
+
+
+def _duration(value: Any) -> str:
+    """Return a duration as one word; a mapping of units becomes 1h30m."""
+    if isinstance(value, Mapping):
+        return "".join(f"{value[unit]}{short}" for unit, short in _LONG.items() if value.get(unit))
+    return str(value)
+
+
+def _some(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if value not in ("", [], {}, None)}
+
+
+def _joined(document: dict[str, Any], rest: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:
+    """Return both; what is said by a field and again by `rest` is a mistake, and the field counts."""
+    joined = {**rest, **document}
+    twice = []
+    for key in rest.keys() & document.keys():
+        ours, theirs = document[key], rest[key]
+        if isinstance(ours, dict) and isinstance(theirs, Mapping):
+            joined[key] = {**theirs, **ours}
+            twice += [f"{key}.{inner}" for inner in sorted(map(str, ours.keys() & theirs.keys()))]
+        else:
+            twice.append(key)
+    words = _("Said here and in a field above: %(keys)s. Keep one of them.", keys=", ".join(sorted(twice)))
+    mistakes += [Mistake("rest", words)] if twice else []
+    return joined
+
+
+def _ordered(document: Mapping[str, Any], order: tuple[str, ...]) -> dict[str, Any]:
+    known = {key: document[key] for key in order if key in document}
+    if isinstance(known.get("schedule"), Mapping):
+        known["schedule"] = _ordered(known["schedule"], SCHEDULE_ORDER)
+    return known | {key: value for key, value in document.items() if key not in known}
