@@ -100,6 +100,11 @@ class Home:
         return SqliteStore(path, readonly=readonly)
 
     @property
+    def embedded(self) -> bool:
+        """True when the store is the file of this home. Raises WindmillError naming the key that is wrong."""
+        return not self._store_uri()
+
+    @property
     def database(self) -> str:
         """The name of the store's database: the one in the URI, else "windmill"; its dump has the same name."""
         if uri := self._store_uri():

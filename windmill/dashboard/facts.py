@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from windmill.core.documents import Document
 from windmill.core.model import Schedule
 from windmill.core.ports import Store
 from windmill.dashboard.access import Access, Role
+from windmill.dashboard.ground import Ground
 
 __all__ = ["Facts", "Role", "Schedules", "Starts"]
 
@@ -36,6 +37,8 @@ class Facts:
 
     `schemas()` returns the JSON Schemas of a job ("job") and of a project in windmill.toml ("project").
 
+    `ground` tells of the machine and of what lies on its disk.
+
     `secret_key` signs what browsers keep for us. `access()` returns who may what, as settings say now;
     `claim(token)` the name of who made a one-time link, which then is used up, None for one that is no link. Without
     `actions` nobody can act, whoever they are.
@@ -56,4 +59,5 @@ class Facts:
     access: Callable[[], Access] = Access
     claim: Callable[[str], str | None] = lambda _: None
     actions: bool = True
+    ground: Ground = field(default_factory=Ground)
     trusted_hosts: tuple[str, ...] = ()
