@@ -114,7 +114,7 @@ def warnings(job: Job) -> list[Problem]:
 
 
 class LiveProjectSettings:
-    """The [projects] of windmill.toml as they are now; while the file cannot be used, as they were before.
+    """The [projects] of windmill.toml as they are now, and the rest; while it cannot be used, as they were before.
 
     With `keep` the last good file is kept for `Home.settings`. May be asked by several threads.
     """
@@ -123,12 +123,16 @@ class LiveProjectSettings:
         self._home, self._keep = home, keep
         self._path = home.root / SETTINGS_FILE
         self._key: _Key | None = None
-        self._known: Mapping[str, ProjectSettings] = home.settings.projects
+        self._known = home.settings
         self._problems: list[Problem] = []
         self._lock = Lock()
 
     def __call__(self) -> Mapping[str, ProjectSettings]:
         """Return them by name of the project."""
+        return self.settings().projects
+
+    def settings(self) -> settings.Settings:
+        """Return everything the file says."""
         with self._lock:
             self._look()
             return self._known
@@ -153,7 +157,7 @@ class LiveProjectSettings:
         """Use what the file says. Raises WindmillError for every mistake in it."""
         if key == GONE and self._key is not None:
             raise WindmillError(f"{SETTINGS_FILE} is gone", hint="put it back; until then it counts as it was")
-        self._known = settings.load(self._home.root, self._home.environ).projects
+        self._known = settings.load(self._home.root, self._home.environ)
         if self._keep:
             if self._problems:
                 log.info("%s is good again", SETTINGS_FILE, extra={"event": "settings.mended"})

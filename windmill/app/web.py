@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,9 +12,12 @@ from typing import Final
 from windmill import __version__, log
 from windmill.app.exact import missing
 from windmill.app.home import Home
+from windmill.app.machine import machine
+from windmill.app.project_facts import ProjectFacts
 from windmill.app.reading import LiveProjectSettings
 from windmill.app.schedules import schedule_of
 from windmill.app.schemas import schemas
+from windmill.app.sign_in import Links, access_of, check, keep_address, link, secret_key
 from windmill.app.suspects import suspects
 from windmill.app.times import parse_until
 from windmill.app.upcoming import upcoming
@@ -26,7 +28,8 @@ from windmill.core.ports import Store
 from windmill.core.zones import zone
 from windmill.dashboard.factory import BODY_MAX, create_app
 from windmill.dashboard.facts import Facts, Schedules, Starts
-from windmill.dashboard.serve import listen, serve
+from windmill.dashboard.ground import Ground
+from windmill.dashboard.serve import is_local, listen, names, serve
 from windmill.projects.fingerprint import secret
 from windmill.projects.known import KnownProjects
 from windmill.scheduler import clock
@@ -44,13 +47,31 @@ def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None
     log.configure(level)
     if leashed:
         threading.Thread(target=_end_with_parent, name="leash", daemon=True).start()
-    listener = listen(host, port)
-    app = create_app(facts_of(home, host))
-    serve(app, listener, body_max=BODY_MAX, ready=lambda url: say(f"Dashboard: {url}"))
+    settings = home.settings.dashboard
+    check(settings, home.environ)
+    listener = listen(host, port, settings.auth)
+    facts = facts_of(home, host)
+
+    def ready(url: str) -> None:
+        keep_address(home, url)
+        say(f"Dashboard: {url}")
+        if not is_local(host):
+            say("Others on the network can read along unless a proxy with TLS stands before it; see the manual.")
+        if settings.auth == "link" and settings.actions:
+            say(_invitation(home, url))
+
+    serve(create_app(facts), listener, body_max=BODY_MAX, ready=ready)
 
 
-def facts_of(home: Home, *hosts: str) -> Facts:
-    """Return what the dashboard of this home is to know; `hosts` it answers to beside those that settings name."""
+def _invitation(home: Home, url: str) -> str:
+    """Return how to sign in; without a link where what we say is kept by the system, for others to read."""
+    if home.environ.get("JOURNAL_STREAM"):
+        return "windmill sign-in prints a link to act there."
+    return f"To act there, open within 15 minutes: {link(url, Links(home, clock.now).make())}"
+
+
+def facts_of(home: Home, host: str = "127.0.0.1") -> Facts:
+    """Return what the dashboard of this home is to know; it also answers to the names of what it listens on."""
     projects = LiveProjectSettings(home)
     schedules = schedules_of(home)
 
@@ -75,9 +96,19 @@ def facts_of(home: Home, *hosts: str) -> Facts:
         suspects=suspects_of(home),
         schemas=schemas,
         clock=clock.now,
+        ground=ground_of(home, KnownProjects(home.root, home.state, projects)),
         secret_key=secret_key(home),
-        trusted_hosts=(*home.settings.dashboard.trusted_hosts, *hosts),
+        access=access_of(home, lambda: projects.settings().dashboard, local=is_local(host)),
+        claim=Links(home, clock.now).claim,
+        actions=home.settings.dashboard.actions,
+        trusted_hosts=(*home.settings.dashboard.trusted_hosts, *names(host)),
     )
+
+
+def ground_of(home: Home, projects: KnownProjects) -> Ground:
+    """Return what answers for the files of the home and for the machine under it."""
+    found = ProjectFacts(home, projects)
+    return Ground(projects=found.every, project=found.one, changed=found.changed, machine=lambda: machine(home))
 
 
 def suspects_of(home: Home) -> Callable[[Store, Document], list[Document]]:
@@ -92,17 +123,6 @@ def suspects_of(home: Home) -> Callable[[Store, Document], list[Document]]:
         return known[execution["id"]]
 
     return found
-
-
-def secret_key(home: Home) -> bytes:
-    """Return what signs the cookies of this home's viewers, made when first asked for. Raises Unavailable."""
-    home.make_state()
-    path = home.state / "dashboard.key"
-    with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(32))
-    return path.read_bytes()
 
 
 def schedules_of(home: Home) -> Schedules:

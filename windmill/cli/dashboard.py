@@ -11,7 +11,7 @@ from windmill.cli.session import Session
 
 
 @click.command(cls=Verb)
-@click.option("--host", help="Where to listen; only loopback is taken.", metavar="H")
+@click.option("--host", help="Where to listen; others than this machine need [dashboard] auth.", metavar="H")
 @click.option("--port", type=click.IntRange(0, 65_535), help="On which port; 0 is any that is free.", metavar="N")
 @click.option("--leashed", is_flag=True, hidden=True)
 @click.pass_obj
@@ -21,6 +21,8 @@ def dashboard(session: Session, host: str | None, port: int | None, leashed: boo
     Examples:
         windmill dashboard              on http://127.0.0.1:5000
         windmill dashboard --port 0     on a free port, which is said
+
+    Reading is open on this machine; to act, open the link that is printed, or another one of windmill sign-in.
     """
     from windmill.app.web import run_dashboard
 

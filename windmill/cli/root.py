@@ -16,6 +16,7 @@ VERBS: Final = {
     "import": "import_:import_",
     "up": "up:up",
     "dashboard": "dashboard:dashboard",
+    "sign-in": "sign_in:sign_in",
     "run": "run:run",
     "rerun": "rerun:rerun",
     "stop": "executions:stop",

@@ -12,7 +12,9 @@ from windmill.cli.session import Session
 
 @click.command(cls=Verb)
 @click.option("--once", is_flag=True, help="Run what is due now, wait for it to end, and leave.")
-@click.option("--host", help="Where the dashboard listens; only loopback is taken.", metavar="H")
+@click.option(
+    "--host", help="Where the dashboard listens; others than this machine need [dashboard] auth.", metavar="H"
+)
 @click.option("--port", type=click.IntRange(0, 65_535), help="On which port; 0 is any that is free.", metavar="N")
 @click.option("--no-dashboard", is_flag=True, help="Only the scheduler.")
 @click.pass_obj

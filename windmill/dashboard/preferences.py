@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from apiflask import APIBlueprint
 from flask import Flask, g, redirect, request
 from flask_babel import Babel
+from jinja2 import pass_context
+from jinja2.runtime import Context
 from werkzeug.wrappers import Response
+
+from windmill.dashboard.text import visible
 
 LANGUAGES: Final = {"en": "English", "pt_BR": "Português"}
 THEMES: Final = ("light", "dark")
@@ -20,7 +25,11 @@ blueprint = APIBlueprint("preferences", __name__, enable_openapi=False)
 def install(app: Flask) -> None:
     """Let the application speak the viewer's language; `translations/` holds those that are not English."""
     Babel(app, locale_selector=language, default_translation_directories="translations")
-    app.context_processor(lambda: {"language": language, "languages": LANGUAGES, "theme": theme})
+    for name in ("gettext", "ngettext"):
+        app.jinja_env.globals[name] = _of_visible(app.jinja_env.globals[name])
+    app.context_processor(
+        lambda: {"language": language, "languages": LANGUAGES, "theme": theme, "came_from": came_from}
+    )
 
 
 def language() -> str:
@@ -39,12 +48,20 @@ def theme() -> str:
     return chosen if chosen in THEMES else ""
 
 
+def _of_visible(translate: Callable[..., str]) -> Callable[..., str]:
+    """Return what makes a sentence of texts with signs for what would steer them, as templates do with all texts."""
+
+    @pass_context
+    def translated(context: Context, *sentence: Any, **parts: Any) -> str:
+        return translate(context, *sentence, **{name: visible(value) for name, value in parts.items()})
+
+    return translated
+
+
 @blueprint.post("/preferences")
 def choose() -> Response:
     """Remember what was chosen, and go back to the page it was chosen on."""
-    came = urlsplit(request.referrer or "")
-    back = came._replace(scheme="", netloc="", fragment="").geturl() if came.netloc == request.host else ""
-    answer = redirect(own_path(back), 303)
+    answer = redirect(came_from(), 303)
     for name, values in (("language", LANGUAGES), ("theme", (*THEMES, ""))):
         if (value := request.form.get(name)) in values:
             answer.set_cookie(
@@ -56,6 +73,12 @@ def choose() -> Response:
                 secure=request.is_secure,
             )
     return answer
+
+
+def came_from() -> str:
+    """Return the path of the page of ours that the request was sent from, else that of the first page."""
+    came = urlsplit(request.referrer or "")
+    return own_path(came._replace(scheme="", netloc="", fragment="").geturl() if came.netloc == request.host else "")
 
 
 def own_path(wanted: str) -> str:

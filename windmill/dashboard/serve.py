@@ -20,13 +20,19 @@ LOOKAHEAD = 1
 HEADERS_MAX = 64 << 10  # bytes
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, auth: str) -> socket.socket:
     """Return a socket that listens there, port 0 being any that is free.
 
-    Raises Refused where the port is taken, and for an address that others can reach: until there is a sign-in,
-    everybody there could read everything.
+    Raises Refused where the port is taken, and for an address that others can reach where people sign in by links:
+    those are printed on this machine and go over the network in clear.
     """
-    address = _loopback(host)
+    address = _address(host)
+    if auth == "link" and not address.is_loopback:
+        raise Refused(
+            f"the dashboard does not listen on {host} while people sign in by links: others there could not sign in",
+            hint='[dashboard] auth = "token", "basic", "proxy" or "oidc" in windmill.toml; the page on'
+            " security says how. Or listen on 127.0.0.1, and let an ssh tunnel bring it to you",
+        )
     listener = socket.socket(socket.AF_INET6 if address.version == 6 else socket.AF_INET)  # noqa: PLR2004 - IPv6
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -52,26 +58,38 @@ def serve(app: Flask, listener: socket.socket, *, body_max: int, ready: Callable
         max_request_body_size=body_max,
         max_request_header_size=HEADERS_MAX,
         ident="",
-        clear_untrusted_proxy_headers=True,
+        clear_untrusted_proxy_headers=False,  # the application knows which proxies are ours
     )
     ready(url(listener))
     server.run()
 
 
 def url(listener: socket.socket) -> str:
-    """Return where a browser on this machine finds the socket."""
+    """Return where a browser finds the socket; one on this machine, unless it is found everywhere."""
     host, port = listener.getsockname()[:2]
-    return f"http://{'localhost' if ':' in host else host}:{port}"
+    address = ipaddress.ip_address(host)
+    if address.is_loopback:
+        return f"http://{'localhost' if address.version == 6 else host}:{port}"  # noqa: PLR2004 - IPv6
+    return f"http://{next(iter(names(host)), host)}:{port}"
 
 
-def _loopback(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def names(host: str) -> tuple[str, ...]:
+    """Return by which names browsers may ask for what listens there, beside those of loopback."""
+    address = _address(host)
+    if address.is_loopback:
+        return ()
+    if address.is_unspecified or address.version == 6:  # noqa: PLR2004 - IPv6: no list of names can hold it
+        return (socket.gethostname().lower(),)
+    return (str(address),)
+
+
+def is_local(host: str) -> bool:
+    """Return whether only this machine reaches what listens there."""
+    return _address(host).is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     try:
-        address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
+        return ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         raise WindmillError(f"the dashboard cannot listen on {host}: write an address, as 127.0.0.1") from None
-    if not address.is_loopback:
-        raise Refused(
-            f"the dashboard does not listen on {host}: it has no sign-in yet, and everybody there could read all",
-            hint="listen on 127.0.0.1; a proxy or an ssh tunnel can bring in what has to come from elsewhere",
-        )
-    return address
