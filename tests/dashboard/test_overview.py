@@ -146,13 +146,13 @@ def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
     site.put(Batch(jobs=[job], executions=[failed, running], status=status))
     html = site.client.get("/").get_data(as_text=True)
     assert html.count("&lt;script&gt;") >= 7
-    assert not re.search(r"<script|<img src=x|onerror=[^&]*>|\b49\b", html.replace("&gt;", ""))
+    assert not re.search(r"<script(?! src=)|<img src=x|onerror=[^&]*>|\b49\b", html.replace("&gt;", ""))
 
 
 def test_a_page_holds_neither_script_nor_style_of_its_own(site: Site) -> None:
     site.put(Batch(jobs=[a_job()], executions=[an_execution()]))
     html = site.client.get("/").get_data(as_text=True)
-    assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|https?://", html)
+    assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=|javascript:|https?://", html)
 
 
 def test_everything_a_page_loads_is_there(site: Site) -> None:

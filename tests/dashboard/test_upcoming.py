@@ -77,7 +77,7 @@ def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
     site.put(Batch(jobs=[a_job(id=key)], executions=[skipped]))
     page = html(site)
     assert page.count("&lt;script&gt;") >= 4
-    assert not re.search("<script|\\b49\\b|\x1b|\u202e", page)
+    assert not re.search("<script(?! src=)|\\b49\\b|\x1b|\u202e", page)
 
 
 def test_of_very_many_jobs_the_first_are_shown_and_the_rest_counted(site: Site) -> None:

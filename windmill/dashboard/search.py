@@ -22,9 +22,10 @@ class JobSearch:
     state: str = ""
     label: str = ""
     attention: bool = False
+    deleted: bool = False  # those whose files are gone, and no others
 
     def __bool__(self) -> bool:
-        return bool(self.text or self.project or self.state or self.label or self.attention)
+        return bool(self.text or self.project or self.state or self.label or self.attention or self.deleted)
 
 
 def asked(arguments: Mapping[str, str]) -> JobSearch:
@@ -36,6 +37,7 @@ def asked(arguments: Mapping[str, str]) -> JobSearch:
         state=values["state"] if values["state"] in STATES else "",
         label=values["label"],
         attention=arguments.get("attention", "") == "1",
+        deleted=arguments.get("deleted", "") == "1",
     )
 
 

@@ -1,26 +1,35 @@
-"""What every page shows around its own content: where one can go, and whether the scheduler lives."""
+"""What every page shows around its own content: where one can go, who one is, and whether the scheduler lives."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
 
-from flask import Flask, g, request
+from apiflask import APIBlueprint
+from flask import Flask, current_app, g, render_template, request
+from flask_babel import lazy_gettext
 
 from windmill.core.errors import Unavailable
-from windmill.dashboard import present
+from windmill.dashboard import present, words
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.health import SILENT, age
-from windmill.dashboard.words import relative
 
+# (endpoint, name, the key that follows g)
 PAGES: Final = (
-    ("overview.overview", "Jobs"),
-    ("executions.listing", "Executions"),
-    ("projects.page", "Projects"),
-    ("upcoming.page", "Upcoming"),
-    ("problems.page", "Problems"),
+    ("overview.overview", lazy_gettext("Jobs"), "j"),
+    ("executions.listing", lazy_gettext("Executions"), "e"),
+    ("upcoming.page", lazy_gettext("Upcoming"), "u"),
+    ("projects.page", lazy_gettext("Projects"), "r"),
+    ("problems.page", lazy_gettext("Problems"), "p"),
+)
+MORE: Final = (
+    ("audit.page", lazy_gettext("Audit"), "a"),
+    ("health.page", lazy_gettext("Health"), "h"),
+    ("help.page", lazy_gettext("Help"), "m"),
 )
 PARTS: Final = {"job": "overview.overview", "execution": "executions.listing"}  # by blueprint, the page it belongs to
+
+blueprint = APIBlueprint("shell", __name__, enable_openapi=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +43,27 @@ class Heart:
 
 
 def install(app: Flask) -> None:
-    """Let the templates of the application show the shell."""
+    """Let the templates of the application show the shell, and say things in the viewer's language."""
     app.context_processor(_around)
-    app.add_template_filter(present.state_word, "state_word")
-    app.add_template_filter(present.glyph, "glyph")
-    app.add_template_filter(present.took, "took")
-    app.add_template_filter(present.summary, "summary")
+    for name, filter_ in {
+        "state_word": words.state_word,
+        "trigger_word": words.trigger_word,
+        "glyph": present.glyph,
+        "took": present.took,
+        "summary": present.summary,
+        "in_utc": words.in_utc,
+        "moment": words.moment,
+        "month": words.month,
+        "weekday": words.weekday,
+        "days": words.days,
+    }.items():
+        app.add_template_filter(filter_, name)
+
+
+@blueprint.get("/heart")
+def beat() -> str:
+    """Return what pages show of the scheduler, for those that stay open and have nothing else to bring up to date."""
+    return render_template("heart.html")
 
 
 def heart() -> Heart:
@@ -50,9 +74,30 @@ def heart() -> Heart:
     return found
 
 
+def wrong_count() -> int:
+    """Return how many errors there are in files and sources; asked once for a request."""
+    if "wrong_count" not in g:
+        g.wrong_count = _wrong_count()
+    return int(g.wrong_count)
+
+
 def _around() -> dict[str, Any]:
     part = PARTS.get(request.blueprint or "")
-    return {"pages": PAGES, "here": request.endpoint, "part": part, "heart": heart, "facts": facts, "now": now}
+    return {
+        "pages": _there(PAGES),
+        "more_pages": _there(MORE),
+        "there": lambda endpoint: endpoint in current_app.view_functions,
+        "here": request.endpoint,
+        "part": part,
+        "heart": heart,
+        "wrong_count": wrong_count,
+        "facts": facts,
+        "now": now,
+    }
+
+
+def _there(pages: tuple[tuple[str, Any, str], ...]) -> list[tuple[str, str, str]]:
+    return [(endpoint, str(name), key) for endpoint, name, key in pages if endpoint in current_app.view_functions]
 
 
 def _heart() -> Heart:
@@ -65,5 +110,14 @@ def _heart() -> Heart:
     return Heart(
         alive=heard is not None and heard < SILENT and not left,
         left=left,
-        heard=None if heard is None else relative(now() - heard, now()),
+        heard=None if heard is None else words.relative(now() - heard, now()),
     )
+
+
+def _wrong_count() -> int:
+    try:
+        found = (store().status("catalog") or {}).get("problems", ())
+        sources = (store().status("projects") or {}).get("projects", ())
+    except Unavailable:
+        return 0
+    return sum(one["severity"] == "error" for one in found) + sum(bool(one.get("error")) for one in sources)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 from babel import Locale
@@ -89,6 +89,11 @@ def trigger_word(trigger: str) -> str:
 def why(execution: Document) -> str:
     """Return in a few words how an execution ended, "" for one that went well."""
     return "; ".join(_reason(part, execution) for part in str(execution["reason"]).split("; ") if part)
+
+
+def in_utc(instant: datetime) -> datetime:
+    """Return the instant on the clock of UTC."""
+    return instant.astimezone(UTC)
 
 
 def moment(instant: datetime) -> str:
