@@ -62,7 +62,7 @@ def suspects(home: Home, store: Store, execution: Document) -> list[Document]:
 
 def _near(store: Store, job: str, path: str) -> str:
     """Return the directory of the job's entry point in the repository: "" for the root, else ending in a slash."""
-    known = next((document for document in store.jobs() if document["id"] == job), None)
+    known = store.job(job)
     entry = str(known["entry_point"]) if known else ""
     if entry.startswith("-m"):
         entry = entry.removeprefix("-m").strip().replace(".", "/") + "/x"

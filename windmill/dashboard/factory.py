@@ -64,6 +64,7 @@ def create_app(facts: Facts) -> APIFlask:
     app.jinja_env.finalize = text.visible
     app.wsgi_app = Forwarded(app.wsgi_app, facts.access)  # type: ignore[method-assign] # as Flask says to do it
     context.install(app, facts)
+    catalog.install(app)
     Compress(app)
     assets.install(app)
     catalog.install(app)

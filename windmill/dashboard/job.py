@@ -14,7 +14,7 @@ from werkzeug.exceptions import NotFound
 
 from windmill.core.documents import Document, from_text
 from windmill.core.ports import ExecutionFilter, Store
-from windmill.dashboard import charts
+from windmill.dashboard import catalog, charts
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.overview import flags, lately
 from windmill.dashboard.words import relative, span
@@ -55,10 +55,10 @@ def page(project: str, name: str) -> str:
 
 
 def _known(read: Store, key: str) -> Document:
-    jobs = {job["id"]: job for job in read.jobs() if "document" in job and not job.get("system")}
-    if key in jobs:
-        return jobs[key]
-    near = get_close_matches(key, [name for name, job in jobs.items() if not job["deleted"]])
+    job = read.job(key)
+    if job and "document" in job and not job.get("system"):
+        return job
+    near = get_close_matches(key, [job["id"] for job in catalog.jobs()])
     hint = f" There is {', '.join(near)}." if near else ""
     raise NotFound(f"There is no job {key}.{hint}")
 

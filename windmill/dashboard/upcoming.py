@@ -11,7 +11,7 @@ from flask import render_template, request
 from windmill.core.documents import Document, from_text
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter
-from windmill.dashboard import charts, forecast
+from windmill.dashboard import catalog, charts, forecast
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.words import relative
 
@@ -29,7 +29,7 @@ def page() -> str:
     asked = request.args.get("hours", 24, type=int)
     hours = asked if asked in STRETCHES else 24
     instant, length = now(), timedelta(hours=hours)
-    due = _due(instant, instant + length)
+    due = _due(instant + length)
     lanes = _lanes(due[:LANES], instant, length)
     starts = sorted((one.at, lane.job) for lane in lanes for one in lane.starts[:LISTED])[:LISTED]
     missed = store().executions(
@@ -47,14 +47,13 @@ def page() -> str:
     )
 
 
-def _due(instant: datetime, end: datetime) -> list[Document]:
+def _due(end: datetime) -> list[Document]:
     """Return the jobs that start before `end`, the first to start first."""
     found = []
-    for job in store().jobs():
-        if not (job.get("deleted") or job.get("system")):
-            first = next(iter(facts().starts(job, instant)), None)
-            if first and first < end:
-                found.append((first, job["id"], job))
+    for job in catalog.jobs():
+        first = catalog.next_start(job)
+        if first and first < end:
+            found.append((first, job["id"], job))
     return [job for _, _, job in sorted(found, key=lambda one: one[:2])]
 
 
