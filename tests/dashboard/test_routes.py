@@ -10,7 +10,14 @@ import pytest
 from tests.support.dashboard import SECRET, Site
 from windmill.dashboard.security import HEADERS
 
-FILLED = {"<project>": "shop", "<path:filename>": "style.css", "<path:name>": "hello", "<name>": "hello", "<identity>": "3f2a91c0"}
+FILLED = {
+    "<project>": "shop",
+    "<path:filename>": "style.css",
+    "<path:name>": "hello",
+    "<name>": "hello",
+    "<identity>": "3f2a91c0",
+    "<wish>": "0" * 32,
+}
 
 
 @pytest.fixture
@@ -89,6 +96,7 @@ def test_programs_are_told_of_failures_in_json(site: Site, path: str) -> None:
     assert answer.get_json() == {
         "code": 404,
         "message": answer.get_json()["message"],
+        "detail": {},
         "request": answer.headers["X-Request-Id"],
     }
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Final
 from apiflask import APIBlueprint
 from flask import Response, jsonify, request
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from werkzeug.exceptions import BadRequest
 from werkzeug.wrappers import Response as AnyResponse
 
-from windmill.core.errors import Refused
 from windmill.core.model import Cause, State
 from windmill.dashboard import executions
 from windmill.dashboard.api import models
@@ -84,8 +84,8 @@ def listed(search: Search) -> Any:
         if request.accept_mimetypes.best_match(["application/json", TABLE]) == TABLE:
             return executions.table()
         page = executions.found(asked, limit=search.limit, cursor=search.cursor or None)
-    except Refused as error:
-        raise mistaken("query", "cursor", error.message) from None
+    except BadRequest as error:
+        raise mistaken("query", "cursor", str(error.description)) from None
     return {"items": page.items, "next": page.next, "looked_until": page.looked_until}
 
 
