@@ -119,6 +119,8 @@ def _row(job: Document, latest: Document | None, past: Sequence[Document]) -> Do
     return {
         "project": job["project"],
         "name": job["name"],
+        "params": job.get("params"),
+        "enabled": job["enabled"] and not job["deleted"],
         "description": job["description"].strip().split("\n", 1)[0],
         "schedule": schedule_words(job, facts().schedule(job)),
         "flags": flags(job),
