@@ -141,16 +141,16 @@ def _job(project: str, name: str) -> Document:
     key = f"{project}/{name}"
     if name == SYNC:
         raise NotFound("A sync is asked for on the page of its project, and cannot be paused.")
-    job = next((job for job in store().jobs() if job["id"] == key and not job.get("deleted")), None)
-    if job is None:
+    job = store().job(key)
+    if job is None or job.get("deleted"):
         raise NotFound(f"There is no job {key}.")
     return job
 
 
 def _source(project: str) -> Document:
     """Return what is known of the project's source. Raises NotFound for one that has none."""
-    syncs = any(job["id"] == f"{project}/{SYNC}" and not job.get("deleted") for job in store().jobs())
-    if not syncs:
+    sync = store().job(f"{project}/{SYNC}")
+    if sync is None or sync.get("deleted"):
         raise NotFound(f"There is no project {project} that is synced from somewhere.")
     told = (store().status("projects") or {}).get("projects", [])
     return next((one for one in told if one["id"] == project), {"id": project})

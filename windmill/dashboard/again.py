@@ -70,7 +70,8 @@ def _stop_page(execution: Document, *, refusal: Document | None = None) -> str:
 
 def _rerun_page(execution: Document, *, refusal: Document | None = None) -> str:
     """Show what there is to choose: a job that is gone can only be run as it was, and a sync as it is."""
-    job = next((one for one in store().jobs() if one["id"] == execution["job"] and not one.get("deleted")), None)
+    known = store().job(execution["job"])
+    job = None if known is None or known.get("deleted") else known
     impossible = ""
     try:
         asked = _exactly(execution)

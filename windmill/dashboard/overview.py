@@ -14,7 +14,7 @@ from windmill.core.documents import Document, from_text
 from windmill.core.model import FAILURES
 from windmill.core.ports import ExecutionFilter
 from windmill.dashboard import catalog, charts, present, search
-from windmill.dashboard.context import now, store
+from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.schedules import schedule_words
 from windmill.dashboard.words import relative, span
 
@@ -39,7 +39,7 @@ def overview() -> str:
     failed = read.executions(ExecutionFilter(states=FAILURES, since=instant - DAY), limit=FIRST)
     return render_template(
         "overview.html",
-        **_list(jobs, catalog.latest(jobs)),
+        **_list(jobs, latest),
         problems=problems[:FIRST],
         problem_count=len(problems),
         open=_running(unfinished[:OPEN], instant),
