@@ -15,6 +15,7 @@ from windmill.dashboard import (
     assets,
     audit,
     catalog,
+    composer,
     context,
     execution,
     executions,
@@ -24,8 +25,10 @@ from windmill.dashboard import (
     help,
     hooks,
     job,
+    metrics,
     output,
     overview,
+    placing,
     preferences,
     problems,
     projects,
@@ -64,20 +67,21 @@ def create_app(facts: Facts) -> APIFlask:
     app.jinja_env.finalize = text.visible
     app.wsgi_app = Forwarded(app.wsgi_app, facts.access)  # type: ignore[method-assign] # as Flask says to do it
     context.install(app, facts)
-    catalog.install(app)
     Compress(app)
     assets.install(app)
     catalog.install(app)
     streams.install(app)
     security.install(app)
     failures.install(app)
+    placing.install(app)
     gate.install(app, facts.secret_key)
     preferences.install(app)
     shell.install(app)
     acts.install(app)
     for part in (
-        *((acts, again, answers) if facts.actions else ()),
+        *((acts, again, answers, placing) if facts.actions else ()),
         audit,
+        composer,
         overview,
         job,
         executions,
@@ -89,6 +93,7 @@ def create_app(facts: Facts) -> APIFlask:
         health,
         help,
         hooks,
+        metrics,
         preferences,
         shell,
         sign_in,

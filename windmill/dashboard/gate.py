@@ -30,6 +30,7 @@ PUBLIC: Final = frozenset(
         "openapi.spec",
         "api.contracts.job",
         "api.contracts.project",
+        "metrics.metrics",
         "preferences.choose",
         "sign_in.page",
         "sign_in.enter",
