@@ -12,6 +12,9 @@ _DOUBTFUL: Final = re.compile(r"[-+.]*[0-9]|[-+]?\.(inf|nan)$|(y|n|yes|no|on|off
 # Lines that stay as they are when they are written below each other.
 _LINES: Final = re.compile(r"(?! |\n)[\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\U00010000-\U0010ffff]+")
 
+# Marks that reorder the text around them: nobody who reads the file would see them.
+_UNSEEN: Final = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
 
 class _Dumper(yaml.SafeDumper):
     def ignore_aliases(self, data: Any) -> bool:
@@ -27,9 +30,9 @@ class _Dumper(yaml.SafeDumper):
 
 def _text(dumper: yaml.SafeDumper, value: str) -> yaml.Node:
     style = None
-    if "\n" in value and _LINES.fullmatch(value):
+    if "\n" in value and _LINES.fullmatch(value) and not _UNSEEN.search(value):
         style = "|"
-    elif _DOUBTFUL.match(value):
+    elif _DOUBTFUL.match(value) or _UNSEEN.search(value):
         style = '"'
     return dumper.represent_scalar("tag:yaml.org,2002:str", value, style)
 
@@ -47,4 +50,4 @@ def dump(document: Any) -> str:
         default_flow_style=False,
         width=1 << 30,
     )
-    return text
+    return _UNSEEN.sub(lambda mark: f"\\u{ord(mark[0]):04X}", text)

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import unified_diff
 from functools import lru_cache
 from io import BytesIO
 from typing import Any, Final
-from urllib.parse import parse_qsl
 from zoneinfo import available_timezones
 
 from apiflask import APIBlueprint
-from flask import Flask, flash, redirect, render_template, request, send_file, url_for
+from flask import render_template, request, send_file
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 from werkzeug.exceptions import NotFound
 
-from windmill.core.errors import Problem, Refused, Unavailable, WindmillError
-from windmill.core.wishes import wish
+from windmill.core.errors import Problem
 from windmill.dashboard import words
 from windmill.dashboard.careful_yaml import dump
 from windmill.dashboard.composing import FIELDS, Composed, Form, Mistake, compose, field_of, form_of, read
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.drafts import Checked, Source
-from windmill.dashboard.gate import may_act, viewer
+from windmill.dashboard.gate import may_act
 
-UPLOAD_MAX: Final = 51 << 20  # bytes of a request: the largest file that is taken in, and what is said of it
-SENT_MAX: Final = 500  # fields of a form
 GIT: Final = "git"
 LABELS: Final = {
     "project": lazy_gettext("Project"),
@@ -58,10 +53,22 @@ LABELS: Final = {
     "held": lazy_gettext("Enabled"),
     "rest": lazy_gettext("Further keys"),
 }
+MORE: Final = (
+    "timeout",
+    "retry_limit",
+    "retry_delay",
+    "args",
+    "env",
+    "params",
+    "labels",
+    "owner",
+    "held",
+    "notes",
+    "rest",
+)
 _FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 blueprint = APIBlueprint("composer", __name__, url_prefix="/compose", enable_openapi=False)
-acting = APIBlueprint("composing", __name__, url_prefix="/compose", enable_openapi=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,78 +123,18 @@ class Draft:
         return "\n".join(list(unified_diff(before, self.composed.text.splitlines(), n=2, lineterm=""))[2:])
 
 
-def install(app: Flask) -> None:
-    """Let requests that bring a file be as large as that, for who may send one; before the form is looked at."""
-    app.before_request(_make_room)
-
-
-def _make_room() -> None:
-    if request.endpoint == "composing.upload" and may_act():
-        request.max_content_length = UPLOAD_MAX
-
-
 @blueprint.get("")
 def page() -> str:
     """Show the form as the query fills it in, what comes of it, and what is wrong; `job` begins with a copy."""
-    return _page(_asked())
+    return show(_asked())
 
 
 @blueprint.get("/file")
 def file() -> ResponseReturnValue:
     """Return the YAML as a file to be kept."""
-    draft = _draft(_asked())
+    draft = draft_of(_asked())
     content = BytesIO(draft.composed.text.encode())
     return send_file(content, mimetype="application/yaml", as_attachment=True, download_name=draft.file)
-
-
-@acting.post("/place")
-def place() -> ResponseReturnValue:
-    """Write the file into jobs.d/; 409 with the reason where that may not be."""
-    form = read(parse_qsl(request.form.get("query", ""), max_num_fields=SENT_MAX))
-    draft = _draft(form)
-    if draft.errors:
-        return _page(form, refusal=_("There is something to mend first: see below.")), 409
-    content, replaces = draft.composed.text.encode(), request.form.get("replaces", "")
-    about = {"job": draft.checked.key}
-    try:
-        facts().drafts.place(form["name"], content, replaces=replaces, record=_recorder("place", about))
-    except Refused as error:
-        return _page(form, refusal=_sentence(error)), 409
-    flash(_("Placed as %(file)s. The scheduler reads it at once.", file=f"jobs.d/{draft.file}"))
-    return redirect(f"{url_for('composer.page')}?{form.query()}", 303)
-
-
-@acting.post("/upload")
-def upload() -> ResponseReturnValue:
-    """Put a .py or .zip under projects/; 409 with the reason where that may not be."""
-    form = read(parse_qsl(request.form.get("query", ""), max_num_fields=SENT_MAX))
-    sent = request.files.get("file")
-    if sent is None or not sent.filename:
-        return _page(form, refusal=_("Choose a file first.")), 400
-    known, _colon, replaces = request.form.get("replaces", "").partition(":")
-    if known and known.rpartition(".")[2] != sent.filename.rpartition(".")[2]:
-        return _page(form, refusal=_("A .py replaces a .py, and a .zip a .zip.")), 409
-    try:
-        project = facts().drafts.upload(
-            known or sent.filename, sent.stream, replaces=replaces, record=_recorder("upload", {})
-        )
-    except (Refused, Unavailable) as error:
-        return _page(form, refusal=_sentence(error)), 409
-    flash(_("The project %(project)s is there.", project=project))
-    filled = Form({**form.values, "project": project}, form.params)
-    return redirect(f"{url_for('composer.page')}?{filled.query()}", 303)
-
-
-def _recorder(kind: str, about: Mapping[str, str]) -> Any:
-    """Return what records the act, for the audit: who, from where, what was there and what will be."""
-
-    def record(file: str, before: str, after: str) -> None:
-        identity, by, address = secrets.token_hex(16), viewer().name, request.remote_addr or ""
-        asked = wish(kind, identity=identity, by=by, via="dashboard", at=now(), address=address, **about)
-        answer = {"file": file, "before": before, "after": after}
-        store(readonly=False).add_request(asked | {"state": "done", "answer": answer})
-
-    return record
 
 
 def _asked() -> Form:
@@ -205,7 +152,8 @@ def _asked() -> Form:
     return form
 
 
-def _draft(form: Form) -> Draft:
+def draft_of(form: Form) -> Draft:
+    """Return what the form comes to as things are now."""
     drafts = facts().drafts
     rest, wrong = drafts.keys_of(form["rest"])
     composed = compose(form, rest)
@@ -240,19 +188,22 @@ def _claimed(key: str, file: str) -> str:
     )
 
 
-def _page(form: Form, *, refusal: str = "") -> str:
+def show(form: Form, *, refusal: str = "") -> str:
+    """Return the page of the form; `refusal` says why what was asked for was not done."""
     asked = bool(form.values.keys() - {"project"})
     drafts = facts().drafts
     sources = drafts.sources()
     if not form["project"] and len(sources) == 1:
         form = Form({**form.values, "project": sources[0].name}, form.params)
-    draft = _draft(form)
+    draft = draft_of(form)
     listing = drafts.listing(form["project"])
     return render_template(
         "composer.html",
         asked=asked,
         draft=draft,
         form=form,
+        more=bool(form.params) or any(form[name] or name in draft.troubles for name in MORE),
+        rows=[*form.params, {}],
         labels=LABELS,
         limits=FIELDS,
         sources=sources,
@@ -291,7 +242,3 @@ def _in_words(problem: Problem, *, line: int = 0) -> str:
     where = _("line %(line)d", line=line) if line else ""
     more = ", ".join(filter(None, (where, wanted, found)))
     return problem.message + (f" ({more})" if more else "") + (f": {problem.hint}" if problem.hint else "")
-
-
-def _sentence(error: WindmillError) -> str:
-    return f"{error.message}: {error.hint}" if error.hint else error.message
