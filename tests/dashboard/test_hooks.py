@@ -12,6 +12,8 @@ from apiflask import APIFlask
 
 from windmill.core.errors import Unavailable
 from windmill.core.ports import Store
+from windmill.app.composing import HomeDrafts
+from windmill.app.home import Home
 from windmill.dashboard.factory import create_app
 from windmill.dashboard.facts import Facts
 from windmill.dashboard.signatures import genuine
@@ -52,6 +54,7 @@ def app(database: Path) -> APIFlask:
             until=lambda _text, now: now,
             missing=lambda _execution: "",
             suspects=lambda _store, _execution: [],
+            drafts=HomeDrafts(Home(database.parent, {})),
             clock=lambda: NOW,
             secret_key=b"for tests only",
             trusted_hosts=("windmill.example.com",),

@@ -12,6 +12,8 @@ from typing import Any, Final
 from flask.testing import FlaskClient
 
 from tests.support.builders import NOON
+from windmill.app.composing import HomeDrafts
+from windmill.app.home import Home
 from windmill.app.schemas import schemas
 from windmill.app.times import parse_until
 from windmill.core.errors import Unavailable
@@ -44,6 +46,7 @@ class Site:
             "missing": lambda _execution: "",
             "suspects": lambda _store, _execution: [],
             "schemas": schemas,
+            "drafts": HomeDrafts(Home(database.parent, {})),
             "clock": lambda: NOW,
             "secret_key": b"for tests only",
             "access": lambda: Access(auth="token", anonymous=anonymous, accounts=self.people),

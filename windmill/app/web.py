@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Final
 
 from windmill import __version__, log
+from windmill.app.composing import HomeDrafts
 from windmill.app.exact import missing
 from windmill.app.home import Home
 from windmill.app.machine import machine
@@ -28,6 +29,7 @@ from windmill.core.ports import Store
 from windmill.core.zones import zone
 from windmill.dashboard.factory import BODY_MAX, create_app
 from windmill.dashboard.facts import Facts, Schedules, Starts
+from windmill.dashboard.placing import UPLOAD_MAX, UPLOAD_PATH
 from windmill.dashboard.ground import Ground
 from windmill.dashboard.serve import is_local, listen, names, serve
 from windmill.projects.fingerprint import secret
@@ -60,7 +62,7 @@ def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None
         if settings.auth == "link" and settings.actions:
             say(_invitation(home, url))
 
-    serve(create_app(facts), listener, body_max=BODY_MAX, ready=ready)
+    serve(create_app(facts), listener, body_max=BODY_MAX, larger={UPLOAD_PATH: UPLOAD_MAX}, ready=ready)
 
 
 def _invitation(home: Home, url: str) -> str:
@@ -95,6 +97,7 @@ def facts_of(home: Home, host: str = "127.0.0.1") -> Facts:
         missing=lambda execution: missing(KnownProjects(home.root, home.state, projects), execution),
         suspects=suspects_of(home),
         schemas=schemas,
+        drafts=HomeDrafts(home),
         clock=clock.now,
         ground=ground_of(home, KnownProjects(home.root, home.state, projects)),
         secret_key=secret_key(home),

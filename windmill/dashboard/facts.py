@@ -10,6 +10,7 @@ from windmill.core.documents import Document
 from windmill.core.model import Schedule
 from windmill.core.ports import Store
 from windmill.dashboard.access import Access, Role
+from windmill.dashboard.drafts import Drafts
 from windmill.dashboard.ground import Ground
 
 __all__ = ["Facts", "Role", "Schedules", "Starts"]
@@ -35,6 +36,8 @@ class Facts:
     `suspects(store, execution)` returns the commits that may have broken the job of an execution that failed, likely
     ones first: {commit, author, subject, at, touches}.
 
+    `drafts` judges what the composer writes, and places it.
+
     `schemas()` returns the JSON Schemas of a job ("job") and of a project in windmill.toml ("project").
 
     `ground` tells of the machine and of what lies on its disk.
@@ -54,6 +57,7 @@ class Facts:
     missing: Callable[[Document], str]
     suspects: Callable[[Store, Document], list[Document]]
     schemas: Callable[[], Mapping[str, Document]]
+    drafts: Drafts
     clock: Callable[[], datetime]
     secret_key: bytes
     access: Callable[[], Access] = Access

@@ -5,9 +5,13 @@ from __future__ import annotations
 import ipaddress
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from copy import copy
+from typing import Any
 
 from flask import Flask
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import create_server
 
 from windmill.core.errors import Refused, WindmillError
@@ -45,8 +49,13 @@ def listen(host: str, port: int, auth: str) -> socket.socket:
     return listener
 
 
-def serve(app: Flask, listener: socket.socket, *, body_max: int, ready: Callable[[str], None]) -> None:
-    """Serve until the process ends. `ready` gets the URL once requests are answered."""
+def serve(
+    app: Flask, listener: socket.socket, *, body_max: int, larger: Mapping[str, int], ready: Callable[[str], None]
+) -> None:
+    """Serve until the process ends. `ready` gets the URL once requests are answered.
+
+    A request brings at most `body_max` bytes, and to a path of `larger` as many as that says.
+    """
     logging.getLogger("waitress").setLevel(logging.ERROR)
     server = create_server(
         app,
@@ -60,8 +69,25 @@ def serve(app: Flask, listener: socket.socket, *, body_max: int, ready: Callable
         ident="",
         clear_untrusted_proxy_headers=False,  # the application knows which proxies are ours
     )
+    server.channel_class = _channel(larger)
     ready(url(listener))
     server.run()
+
+
+def _channel(larger: Mapping[str, int]) -> type[Any]:
+    """Return the connection of a browser that may send more to some paths; others are cut off before they are kept."""
+
+    class Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no types
+        def parse_header(self, header_plus: bytes) -> None:
+            super().parse_header(header_plus)
+            if self.command == "POST" and self.path in larger:
+                self.adj = copy(self.adj)
+                self.adj.max_request_body_size = larger[self.path]
+
+    class Channel(HTTPChannel):  # type: ignore[misc] # likewise
+        parser_class = Parser
+
+    return Channel
 
 
 def url(listener: socket.socket) -> str:
