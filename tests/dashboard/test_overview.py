@@ -61,7 +61,7 @@ def test_of_many_problems_some_are_shown_and_all_are_counted(site: Site) -> None
     problems = [{"file": f"jobs.d/{number}.yaml", "message": "not YAML"} | rest for number in range(1000)]
     site.put(Batch(status={"catalog": {"id": "catalog", "problems": problems}}))
     page = site.page()
-    assert "1000 problems in files" in page
+    assert "1,000 problems in files" in page
     assert page.count("not YAML") == 5
     assert "All 1000 problems" in page
 

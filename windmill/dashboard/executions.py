@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from apiflask import APIBlueprint
 from flask import Response, render_template, request, url_for
+from flask_babel import lazy_gettext
 from werkzeug.exceptions import BadRequest
 
 from windmill.core.documents import Document
@@ -19,12 +20,18 @@ from windmill.core.ports import LOOKED_INTO, ExecutionFilter, Page
 from windmill.dashboard import catalog
 from windmill.dashboard.context import now, store
 from windmill.dashboard.filters import NAMES, Asked, labelled, read
-from windmill.dashboard.records import TRIGGERS, told
+from windmill.dashboard.records import told
+from windmill.dashboard.words import TRIGGERS
 
 PAGE: Final = 50
 PAGE_MAX: Final = 200
 ROWS_MAX: Final = 10_000  # of a table file
-LAST: Final = (("1h", "Last hour"), ("24h", "Last 24 hours"), ("7d", "Last 7 days"), ("30d", "Last 30 days"))
+LAST: Final = (
+    ("1h", lazy_gettext("Last hour")),
+    ("24h", lazy_gettext("Last 24 hours")),
+    ("7d", lazy_gettext("Last 7 days")),
+    ("30d", lazy_gettext("Last 30 days")),
+)
 MORE: Final = ("job", "label", "from", "to", "revision", "longer_than", "contains")  # filters shown where one is used
 COLUMNS: Final = (
     "id", "project", "job", "state", "reason", "trigger", "requested_by", "slot", "queued_at", "started_at",
@@ -113,8 +120,8 @@ def _options() -> dict[str, list[tuple[str, str]]]:
     projects = sorted({str(job["project"]) for job in catalog.all_jobs()})
     return {
         "projects": [(project, project) for project in projects],
-        "last": list(LAST),
-        "triggers": [(str(cause), TRIGGERS[cause]) for cause in Cause],
+        "last": [(value, str(name)) for value, name in LAST],
+        "triggers": [(str(cause), str(TRIGGERS[cause])) for cause in Cause],
     }
 
 

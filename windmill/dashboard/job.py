@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
-from difflib import get_close_matches
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from difflib import get_close_matches, unified_diff
 from itertools import islice
 from typing import Any, Final
 
 import yaml
 from apiflask import APIBlueprint
 from flask import render_template
+from flask_babel import gettext
 from werkzeug.exceptions import NotFound
 
 from windmill.core.documents import Document, from_text
 from windmill.core.ports import ExecutionFilter, Store
-from windmill.dashboard import catalog, charts
+from windmill.dashboard import catalog, charts, past, records
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.overview import flags, lately
-from windmill.dashboard.words import relative, span
+from windmill.dashboard.schedules import schedule_words
+from windmill.dashboard.words import in_utc, joined, moment, relative
 
 STARTS: Final = 10
 LAST: Final = 20  # executions in the table
+COMPARED: Final = 100  # executions whose definitions and revisions are compared
+CHANGES: Final = 5
 CHARTED: Final = 60  # executions in the chart of durations
+COUNTED: Final = 1000  # executions whose durations are counted
 WINDOWS: Final = (7, 30, 90)  # days
 YEAR: Final = timedelta(weeks=charts.WEEKS)
 
@@ -34,23 +40,27 @@ def page(project: str, name: str) -> str:
     read, instant = store(), now()
     job = _known(read, f"{project}/{name}")
     key = job["id"]
-    past = read.recent([key], limit=CHARTED).get(key, [])
-    last = read.executions(ExecutionFilter(job=key), limit=LAST).items
+    recent = read.recent([key], limit=COUNTED).get(key, [])
+    compared = read.executions(ExecutionFilter(job=key), limit=COMPARED).items
     year = read.tally(job=key, since=instant - YEAR)
-    latest = read.execution(past[0]["id"]) if past else None
+    latest = read.execution(recent[0]["id"]) if recent else None
     starts = [] if job["deleted"] else islice(facts().starts(job, instant), STARTS)
     return render_template(
         "job.html",
         job=job,
+        schedule=schedule_words(job, facts().schedule(job)),
         flags=[] if job["deleted"] else flags(job),
         latest=latest and lately(latest, instant),
         pause=_pause(job, instant),
         starts=[(start, relative(start, instant)) for start in starts],
-        last=[lately(one, instant) for one in last],
-        chart=charts.bars(past, places=CHARTED, height=charts.DURATIONS_HIGH),
-        windows=[_window(year, days, instant.date()) for days in WINDOWS],
+        last=[lately(one, instant) for one in compared[:LAST]],
+        chart=charts.bars(recent, places=CHARTED, height=charts.DURATIONS_HIGH),
+        windows=[past.window(year, recent, days, instant) for days in WINDOWS],
         calendar=charts.calendar(year, instant.date()) if year else None,
-        definition=yaml.safe_dump(job["document"], sort_keys=False, allow_unicode=True),
+        changes=list(_changes(read, compared, instant)),
+        compared=len(compared),
+        definition=_yaml(job["document"]),
+        running=job["digest"][: records.DIGITS],
     )
 
 
@@ -59,29 +69,43 @@ def _known(read: Store, key: str) -> Document:
     if job and "document" in job and not job.get("system"):
         return job
     near = get_close_matches(key, [job["id"] for job in catalog.jobs()])
-    hint = f" There is {', '.join(near)}." if near else ""
-    raise NotFound(f"There is no job {key}.{hint}")
+    if near:
+        raise NotFound(gettext("There is no job %(job)s. There is %(near)s.", job=key, near=joined(near)))
+    raise NotFound(gettext("There is no job %(job)s.", job=key))
 
 
 def _pause(job: Document, instant: datetime) -> str:
     pause = job.get("paused")
     if not pause:
         return ""
-    until = from_text(pause["until"])
-    words = f"until {until:%Y-%m-%d %H:%M} UTC, {relative(until, instant)}" if until else "until it is resumed"
-    return f"{words}, by {pause['by']}" + (f": {pause['note']}" if pause["note"] else "")
+    until, who = from_text(pause["until"]), {"by": pause["by"], "note": pause["note"]}
+    if until:
+        when = {"until": f"{moment(in_utc(until))} UTC", "distance": relative(until, instant)}
+        if pause["note"]:
+            return gettext("Paused until %(until)s, %(distance)s, by %(by)s: %(note)s", **when, **who)
+        return gettext("Paused until %(until)s, %(distance)s, by %(by)s", **when, **who)
+    if pause["note"]:
+        return gettext("Paused until it is resumed, by %(by)s: %(note)s", **who)
+    return gettext("Paused until it is resumed, by %(by)s", **who)
 
 
-def _window(year: list[Document], days: int, today: date) -> dict[str, Any]:
-    """Return what is counted of the last days, today included, in UTC."""
-    first = (today - timedelta(days=days - 1)).isoformat()
-    rows = [row for row in year if row["day"] >= first]
-    good, whole = charts.success_rate(rows)
-    took = sum(row["duration_ms"] for row in rows if row["state"] == "succeeded")
-    return {
-        "days": days,
-        "executions": sum(row["count"] for row in rows if row["state"] != "skipped"),
-        "rate": charts.percent(good, whole),
-        "failed": whole - good,
-        "mean": span(timedelta(milliseconds=took / good)) if good else "",
-    }
+def _changes(read: Store, executions: list[Document], instant: datetime) -> Iterator[dict[str, Any]]:
+    """Yield what has changed between executions, with how the definition differs where both are known."""
+    found = past.changes(executions)
+    for one, before in zip(found[:CHANGES], [*found[1:], None], strict=False):
+        old = read.definition(before.first["job_digest"]) if before and one.defined else None
+        new = read.definition(one.first["job_digest"]) if old else None
+        yield {
+            "change": one,
+            "execution": records.told(one.first, instant),
+            "diff": _diff(old["document"], new["document"]) if old and new else "",
+        }
+
+
+def _diff(old: Document, new: Document) -> str:
+    lines = unified_diff(_yaml(old).splitlines(), _yaml(new).splitlines(), lineterm="", n=1)
+    return "\n".join(list(lines)[2:])  # without the names of files
+
+
+def _yaml(document: Document) -> str:
+    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from windmill.core.documents import Document, from_text
 from windmill.dashboard.present import why
-from windmill.dashboard.words import relative, span
+from windmill.dashboard.words import relative, span, trigger_word
 
 DIGITS: Final = 12  # of a commit or hash, which people compare
-USUAL_FROM: Final = 3  # executions before a duration is called usual
-TRIGGERS: Final = {"schedule": "schedule", "catch_up": "catch-up", "retry": "retry", "manual": "by hand"}
 _KIB: Final = 1024
 
 
@@ -25,7 +21,7 @@ def told(execution: Document, now: datetime) -> Document:
     at = from_text(execution["started_at"] or execution["queued_at"]) or now
     ended = from_text(execution["ended_at"])
     took = span(max((ended or now) - at, timedelta(0))) if execution["started_at"] else ""
-    by = TRIGGERS.get(execution["trigger"], execution["trigger"])
+    by = trigger_word(execution["trigger"])
     return execution | {
         "at": execution["started_at"] or execution["queued_at"],
         "since": relative(at, now),
@@ -47,10 +43,14 @@ def short(revision: str) -> str:
     return f"{name.removesuffix('@sha1')}@{digest[:DIGITS]}" if digest and name else revision
 
 
-def usual(recent: Iterable[Document]) -> str:
-    """Return how long executions such as these usually take, "" where too few succeeded to say."""
-    lengths = [one["duration_ms"] for one in recent if one["state"] == "succeeded" and one["duration_ms"] is not None]
-    return span(timedelta(milliseconds=statistics.median(lengths))) if len(lengths) >= USUAL_FROM else ""
+def lasting(length: timedelta) -> str:
+    """Return a duration that nobody needs to the millisecond."""
+    return span(timedelta(seconds=round(length.total_seconds())) if length >= timedelta(seconds=1) else length)
+
+
+def written(at: int) -> str:
+    """Return when a line was written, given in milliseconds since the epoch: 06:00:00.250, in UTC."""
+    return f"{datetime.fromtimestamp(at / 1000, UTC):%H:%M:%S.%f}"[:12]
 
 
 def size(length: int) -> str:

@@ -56,6 +56,7 @@ def install(app: Flask) -> None:
         "month": words.month,
         "weekday": words.weekday,
         "days": words.days,
+        "span": words.span,
     }.items():
         app.add_template_filter(filter_, name)
 

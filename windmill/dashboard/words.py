@@ -15,6 +15,8 @@ from flask_babel import get_locale, gettext, lazy_gettext, ngettext
 from windmill.core import words
 from windmill.core.documents import Document
 
+MINUTE: Final = timedelta(minutes=1)
+DAY: Final = timedelta(days=1)
 STATES: Final = {
     "queued": lazy_gettext("Scheduled"),
     "running": lazy_gettext("Running"),
@@ -72,7 +74,7 @@ def relative(instant: datetime, now: datetime) -> str:
     distance = instant - now
     if abs(distance) < timedelta(seconds=1):
         return gettext("now")
-    far = span(timedelta(seconds=round(abs(distance).total_seconds())))
+    far = span(_coarse(abs(distance)))
     return gettext("in %(span)s", span=far) if distance > timedelta(0) else gettext("%(span)s ago", span=far)
 
 
@@ -129,3 +131,9 @@ def _reason(part: str, execution: Document) -> str:
     if known is None or ("%(more)s" in str(known)) != bool(colon):
         return part
     return str(known) % {"more": more} if colon else str(known)
+
+
+def _coarse(distance: timedelta) -> timedelta:
+    """Return the distance without what nobody reads: above a minute its seconds, above a day its minutes."""
+    unit = timedelta(hours=1) if distance >= DAY else MINUTE if distance >= MINUTE else timedelta(seconds=1)
+    return distance // unit * unit if unit > timedelta(seconds=1) else timedelta(seconds=round(distance / unit))
