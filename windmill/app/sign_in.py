@@ -140,6 +140,7 @@ def keep_address(home: Home, url: str) -> None:
     path = home.state / ADDRESS
     temporary = path.with_suffix(f".{os.getpid()}")
     with suppress(OSError):
+        temporary.touch(0o600)
         temporary.write_text(url)
         temporary.replace(path)
 

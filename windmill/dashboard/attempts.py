@@ -29,6 +29,9 @@ class Attempts:
         self._known: OrderedDict[tuple[str, str], _Failures] = OrderedDict()  # by kind and name, oldest first
         self._lock = threading.Lock()
 
+    def __len__(self) -> int:
+        return len(self._known)
+
     def begin(self, now: datetime, *, address: str, account: str = "") -> timedelta:
         """Return how long to wait; nothing where there may be a try now, which counts as failed until it succeeds."""
         keys = self._keys(address, account)

@@ -39,6 +39,7 @@ PUBLIC: Final = frozenset(
         "sign_in.answered",
     }
 )
+FORM: Final = "_form"  # ends the name of a page that only asks what to do
 OTHERS: Final = frozenset({"cross-site", "same-site"})  # as browsers say from where a request comes
 
 
@@ -81,6 +82,11 @@ def may_act() -> bool:
     return facts().actions and viewer().role >= Role.ACT
 
 
+def needed(method: str, endpoint: str) -> Role:
+    """Return what somebody has to be allowed to ask for this: looking is free of acting, but for the forms to act."""
+    return Role.READ if method in SAFE and not endpoint.endswith(FORM) else Role.ACT
+
+
 def _admit() -> Response | None:
     if request.endpoint is None:
         return None
@@ -88,8 +94,7 @@ def _admit() -> Response | None:
         _refuse_others()
         if not request.path.startswith(FOR_PROGRAMS):
             _refuse_other_forms()
-    needed = Role.READ if request.method in SAFE else Role.ACT
-    if request.endpoint in PUBLIC or viewer().role >= needed:
+    if request.endpoint in PUBLIC or viewer().role >= needed(request.method, request.endpoint):
         return None
     if viewer().name:
         words = (

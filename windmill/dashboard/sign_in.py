@@ -137,6 +137,7 @@ def _page(wrong: str = "", code: int = 200, more: str = "") -> Response:
             auth=known.auth,
             who=_who(),
             wrong=wrong,
+            name=request.form.get("name", "")[:100],
             more=more,
             left="left" in request.args,
             next=_next(),
