@@ -13,6 +13,7 @@ from tests.support.dashboard import NOW, Site
 from windmill.core.documents import Document, to_text
 from windmill.core.model import State
 from windmill.core.ports import Batch
+from windmill.dashboard.ground import Ground
 
 CANARY = "<script>alert(1)</script>\"'&{{ 7*7 }}\u202e\x1b[31m"
 
@@ -39,13 +40,13 @@ def shown(site: Site) -> str:
 
 
 def test_where_there_is_no_project_the_page_says_how_there_would_be(site: Site) -> None:
-    assert "No projects yet. Make a directory under projects/" in shown(site)
+    assert "Make projects/reports/ , put your script into it" in shown(site)
 
 
 def test_a_source_is_told_with_what_is_live_and_when_it_was_looked_at(site: Site) -> None:
     site.put(sources(a_source()))
     page = shown(site)
-    for words in ("etl", "✓ synced", "main@3f2a91c0d4e5 Sum it up Ana", "git main", "20 s ago, again in 40 s"):
+    for words in ("etl", "✓ synced", "main@3f2a91c0d4e5 Sum it up Ana", "git main", "20 s ago , again in 40 s"):
         assert words in page
 
 
@@ -68,7 +69,7 @@ def test_a_directory_that_is_used_in_place_is_known_by_its_jobs(site: Site) -> N
 @pytest.mark.parametrize(
     ("states", "health"),
     [
-        ([], "○ jobs unknown"),
+        ([], "○ no job has run"),
         ([State.SUCCEEDED, State.SUCCEEDED], "✓ jobs ok"),
         ([State.FAILED, State.SUCCEEDED], "✕ jobs failing"),
         ([State.SUCCEEDED, State.LOST], "✕ jobs failing"),
@@ -101,3 +102,41 @@ def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
 def test_a_word_for_a_sync_that_is_not_known_is_shown_as_it_is(site: Site) -> None:
     site.put(sources(a_source(sync="thinking")))
     assert "thinking" in shown(site)
+
+
+def grounded(database: Path, **facts: Any) -> Site:
+    """A site that knows the project etl from git, and a directory that no job runs."""
+    brief = {"kind": "git", "source": "https://git.example.com/etl.git", "ref": "main", "path": "sub", "syncs": True}
+    idle = {"kind": "directory", "source": "projects/idle", "ref": "", "path": "", "syncs": False, "behind": None}
+    grounds = {"etl": brief | {"behind": None} | facts, "idle": idle}
+    return Site(database, ground=Ground(projects=lambda: grounds))
+
+
+def test_a_source_is_told_by_its_address_ref_and_directory(tmp_path: Path) -> None:
+    site = grounded(tmp_path / "windmill.db")
+    site.put(sources(a_source(path="sub")))
+    assert "https://git.example.com/etl.git#main:sub" in shown(site)
+
+
+def test_a_project_without_jobs_is_listed_too(tmp_path: Path) -> None:
+    page = shown(grounded(tmp_path / "windmill.db"))
+    assert "idle – in place" in page
+    assert "etl ? not looked at yet" in page
+
+
+@pytest.mark.parametrize(
+    ("sync", "behind", "words"),
+    [("behind", 3, "… 3 commits behind"), ("behind", None, "… behind"), ("held", 1, "■ held back")],
+    ids=["counted", "not counted", "held"],
+)
+def test_how_far_a_source_is_ahead_is_told_where_it_is_known(
+    tmp_path: Path, sync: str, behind: int | None, words: str
+) -> None:
+    site = grounded(tmp_path / "windmill.db", behind=behind)
+    site.put(sources(a_source(sync=sync)))
+    assert words in shown(site)
+
+
+def test_what_still_runs_stands_beside_the_trouble(site: Site) -> None:
+    site.put(sources(a_source(sync="error", error="fatal: no route to host")))
+    assert "fatal: no route to host Still running: main@3f2a91c0d4e5" in shown(site)

@@ -59,6 +59,11 @@ class Site:
         with closing(SqliteStore(self.database)) as store:
             store.write(batch)
 
+    def request(self, document: dict[str, Any]) -> None:
+        """Leave a request in the store."""
+        with closing(SqliteStore(self.database)) as store:
+            store.add_request({"state": "pending"} | document)
+
     def sign_in(self, role: Role = Role.ACT, name: str = "ana") -> None:
         """Let the client be somebody who has signed in."""
         secret = f"token of {name}, whom only tests know"
