@@ -259,3 +259,14 @@ def test_a_revision_that_comes_back_is_read(home: Home) -> None:
 def test_what_keeps_a_sync_from_a_verdict_is_a_problem(home: Home) -> None:
     publish(home, revision(home, COMMIT), trouble="the token cannot be read")
     assert "the token cannot be read" in [problem.message for problem in reader(home).load().problems]
+
+
+def test_a_group_without_a_cap_is_pointed_out_until_the_settings_have_it(home: Home) -> None:
+    plain(home, "plain")
+    own_job(home, "load", "project: plain\nentry_point: main.py\ngroup: warehouse\n")
+    reader = catalog_reader(home)
+    catalog = reader.load()
+    assert [(problem.severity, problem.job) for problem in catalog.problems] == [("warning", "plain/load")]
+    (home.root / "windmill.toml").write_text("[groups]\nwarehouse = 2\n")
+    catalog = reader.load()
+    assert (catalog.problems, catalog.caps and catalog.caps.groups) == ((), {"warehouse": 2})

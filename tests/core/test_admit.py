@@ -64,3 +64,74 @@ def test_nothing_starves_whatever_comes_after_it(turns: list[tuple[int, int]]) -
     taken += queue.take(number)
     assert sorted(taken) == sorted(due)
     assert [due[job] for job in taken] == sorted(due.values())
+
+
+def test_a_group_has_no_more_places_than_its_cap_leaves() -> None:
+    queue = Queue()
+    for number in range(3):
+        queue.add(waiting(number), group="warehouse")
+    queue.add(waiting(3))
+    assert queue.take(9, {"warehouse": 1}) == ["dw/j0", "dw/j3"]
+    assert queue.take(9, {"warehouse": 0}) == queue.take(9, {"warehouse": -1}) == []
+    assert queue.take(9, {"warehouse": 5}) == ["dw/j1", "dw/j2"]
+
+
+def test_a_full_group_lets_others_pass() -> None:
+    queue = Queue()
+    queue.add(waiting(1), group="warehouse")
+    queue.add(waiting(2, minutes=9), group="mail")
+    assert queue.take(1, {"warehouse": 0, "mail": 1}) == ["dw/j2"]
+
+
+def test_a_group_without_a_cap_has_room() -> None:
+    queue = Queue()
+    queue.add(waiting(1), group="unknown")
+    assert queue.take(1, {"warehouse": 0}) == ["dw/j1"]
+
+
+def test_a_point_of_priority_is_worth_a_minute_of_waiting() -> None:
+    queue = Queue()
+    queue.add(waiting(1))
+    queue.add(waiting(2, minutes=5), priority=6)
+    queue.add(waiting(3), priority=-1)
+    assert queue.take(9) == ["dw/j2", "dw/j1", "dw/j3"]
+
+
+def test_what_is_added_again_waits_where_it_says_now() -> None:
+    queue = Queue()
+    queue.add(waiting(1), group="warehouse")
+    queue.add(waiting(1), group="mail", priority=1)
+    assert (len(queue), queue.line()[0].group) == (1, "mail")
+    assert queue.take(1, {"mail": 0}) == []
+    queue.add(waiting(1), group="warehouse")
+    assert queue.take(9, {"warehouse": 1}) == ["dw/j1"]
+
+
+@given(
+    turns=st.lists(
+        st.tuples(
+            st.lists(st.tuples(st.sampled_from(["", "a", "b"]), st.integers(-100, 100)), max_size=4),
+            st.integers(0, 3),
+            st.fixed_dictionaries({"a": st.integers(-1, 2), "b": st.integers(0, 1)}),
+        ),
+        max_size=40,
+    )
+)
+def test_nothing_that_had_room_is_overtaken_by_what_came_two_hundred_minutes_later(
+    turns: list[tuple[list[tuple[str, int]], int, dict[str, int]]],
+) -> None:
+    queue, number, waits = Queue(), 0, dict[str, tuple[int, str]]()
+    for turn, (coming, places, room) in enumerate(turns):
+        for group, priority in coming:
+            number += 1
+            queue.add(waiting(number, minutes=turn * 50), group=group, priority=priority)
+            waits[f"dw/j{number}"] = (turn * 50, group)
+        taken = queue.take(places, room)
+        assert len(taken) <= places
+        left = room | {"": places}
+        for job in taken:
+            left[waits[job][1]] -= 1
+        newest = max((waits.pop(job)[0] for job in taken), default=None)
+        if newest is not None and len(taken) == places:
+            stayed = [since for since, group in waits.values() if left[group] > 0]
+            assert all(since >= newest - 200 for since in stayed)

@@ -14,7 +14,7 @@ from tests.support.world import HOUR, MINUTE, T0, a_job
 from windmill.core.documents import Document, to_document
 from windmill.core.errors import NotFound, WindmillError
 from windmill.core.events import RunRequested, StopRequested
-from windmill.core.model import Execution, Job, Location, Retry, Schedule, Secret, State
+from windmill.core.model import Caps, Execution, Job, Location, Retry, Schedule, Secret, State
 from windmill.core.ports import ExecutorEvent, Frame, Kind, Plan, Position
 from windmill.core.state import Exact, JobState, ManualRequest, state_from_document, state_to_document
 from windmill.execution.journal import Reader, Writer
@@ -60,7 +60,14 @@ class Hand:
 class Bench:
     """A scheduler without its loop."""
 
-    def __init__(self, directory: Path, *, max_running: int = 8, states: Iterable[JobState] = ()) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        max_running: int = 8,
+        groups: dict[str, int] | None = None,
+        states: Iterable[JobState] = (),
+    ) -> None:
         self.now = T0 - MINUTE
         self.journal = directory / "journal"
         self.timers = Timers(self.now)
@@ -75,7 +82,7 @@ class Bench:
             self.ledger,
             answers=self.answers.extend,
             environ={"TOKEN": "t0ps3cret"},
-            max_running=max_running,
+            caps=Caps(max_running=max_running, groups=groups or {}),
             reproduce=self.reproduce,
         )
         self.performer.locations = {"dw": Location(root="/p/dw", revision=None, python="/usr/bin/python3")}
@@ -90,7 +97,7 @@ class Bench:
 
     def define(self, *jobs: Job) -> None:
         for job in jobs:
-            self.performer.perform(self.table.define(job.key, job, self.now), self.now)
+            self.performer.define(job.key, job, self.now)
 
     def at(self, now: datetime) -> None:
         self.now = self.timers.now = now

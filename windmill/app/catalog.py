@@ -9,7 +9,7 @@ from pathlib import Path
 from windmill.app.home import SETTINGS_FILE
 from windmill.app.repository import JOBS, Repository, Settled
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import Catalog, Job, Location
+from windmill.core.model import Caps, Catalog, Job, Location
 from windmill.jobs.loader import Loader
 from windmill.projects.known import Kind, KnownProjects, Project
 from windmill.projects.published import Outcome, Published
@@ -37,7 +37,7 @@ class _Parts:
 class HomeCatalog:
     """Reads all job files there are. `loader_of` makes the reader of a directory, `home` being the home's own.
 
-    `extra_problems` answers with what is wrong outside of job files.
+    `extra_problems` answers with what is wrong outside of job files, and `caps` with those of the settings.
     """
 
     def __init__(
@@ -50,9 +50,10 @@ class HomeCatalog:
         state: Path,
         root: Path,
         extra_problems: Callable[[], list[Problem]] = list,
+        caps: Callable[[], Caps | None] = lambda: None,
     ) -> None:
         self.projects = projects
-        self._extra_problems = extra_problems
+        self._extra_problems, self._caps = extra_problems, caps
         self._home, self._repository = home, repository
         self._loader_of = loader_of
         self._state, self._root = state, root
@@ -92,6 +93,9 @@ class HomeCatalog:
                 parts.locations[job.key] = sync_location(self._state)
         for name in self._loaders.keys() - projects.keys():
             del self._loaders[name]
+        caps = self._caps()
+        known = caps.groups if caps else {}
+        parts.problems += [_no_cap(job) for job in parts.jobs.values() if caps and job.group not in {"", *known}]
         wanted = Catalog(
             jobs=parts.jobs,
             problems=tuple(sorted(parts.problems, key=lambda problem: (problem.file, problem.line, problem.column))),
@@ -100,6 +104,7 @@ class HomeCatalog:
             files=parts.files,
             locations=parts.locations,
             removed=parts.removed,
+            caps=caps,
         )
         if self._last is None or wanted != self._last:
             self._last = wanted
@@ -161,6 +166,19 @@ def _claimed_twice(job: Job, first: Job) -> Problem:
         message=f'job "{job.key}" is also defined in {first.file}:{first.line}, which counts',
         hint="give one of them another name, or remove it",
         code="claimed-twice",
+        job=job.key,
+    )
+
+
+def _no_cap(job: Job) -> Problem:
+    return Problem(
+        file=job.file,
+        line=job.line,
+        column=1,
+        message=f'there is no group "{job.group}" in windmill.toml, so nothing caps it',
+        hint=f"[groups] {job.group} = 1, or mend the name",
+        severity="warning",
+        code="group",
         job=job.key,
     )
 

@@ -18,7 +18,7 @@ from windmill.app.catalog import HomeCatalog
 from windmill.app.home import LAST_GOOD_SETTINGS, SETTINGS_FILE, SETTLE_SECONDS, Home
 from windmill.app.repository import Repository
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import Catalog, Job
+from windmill.core.model import Caps, Catalog, Job
 from windmill.jobs.last_good import LastGood
 from windmill.jobs.lint import lint
 from windmill.jobs.loader import Loader
@@ -78,6 +78,7 @@ def catalog_reader(home: Home, state: Path | None = None) -> HomeCatalog:
         state=home.state,
         root=home.root,
         extra_problems=live.problems,
+        caps=lambda: Caps(max_running=live.settings().max_running, groups=live.settings().groups),
     )
 
 

@@ -21,7 +21,7 @@ from windmill.app.opening import open_store, try_store
 from windmill.app.pulling import Pulling
 from windmill.app.reading import catalog_reader, known_projects
 from windmill.core.documents import Document, to_text
-from windmill.core.model import Catalog
+from windmill.core.model import Caps, Catalog
 from windmill.core.ports import Store
 from windmill.execution import remains
 from windmill.execution.journal import Reader, Writer
@@ -126,11 +126,11 @@ class Scheduler:
             self._ledger,
             answers=self._answers,
             environ=os.environ,
-            max_running=home.settings.max_running,
+            caps=Caps(max_running=home.settings.max_running, groups=home.settings.groups),
             reproduce=reproduce,
         )
         self.answers: dict[str, Document] = {}  # alone: what came of requests, by their id
-        facts |= {"id": "scheduler", "max_running": home.settings.max_running}
+        facts |= {"id": "scheduler"}
         self.loop = Loop(
             table=table,
             timers=timers,

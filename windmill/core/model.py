@@ -124,6 +124,14 @@ class Keep:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """How many executions may run at once: of all jobs, and of the jobs of a group, by its name."""
+
+    max_running: int
+    groups: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One YAML document, checked and complete: what to run and when."""
 
@@ -147,6 +155,8 @@ class Job:
     limits: Limits = Limits()
     output_max: int = 10 * 1024 * 1024  # bytes kept per execution, half head and half tail
     keep: Keep = Keep()
+    group: str = ""
+    priority: int = 0  # among those that wait
     terminal: bool = False
     enabled: bool = True
     description: str = ""
@@ -190,6 +200,7 @@ class Catalog:
     `removed` says of jobs that are gone who took their file away: commit, author, subject, at.
 
     `stale` holds the keys served from their last good version because the file is broken now.
+    `caps` are those of the settings, None where they are not to change.
     `unreadable` says that the jobs directory could not be read: nothing may be concluded from an absence.
     """
 
@@ -200,6 +211,7 @@ class Catalog:
     files: int = 0
     locations: Mapping[str, Location] = field(default_factory=dict)
     removed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    caps: Caps | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

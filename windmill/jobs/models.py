@@ -228,6 +228,7 @@ class JobKeys(Strict):
         default=[0], min_length=1, max_length=256, description="What counts as success."
     )
     group: Name | None = Field(default=None, description="Shares the cap of this group in windmill.toml.")
+    priority: int = Field(default=0, ge=-100, le=100, description="Each point is worth a minute of waiting.")
     after: list[AfterKeys] = Field(
         default_factory=list, max_length=100, description="Jobs that must have ended first."
     )

@@ -24,7 +24,7 @@ from windmill.jobs.models import JobKeys, ScheduleKeys
 from windmill.jobs.strict_yaml import Document
 from windmill.jobs.words import nearest
 
-INACTIVE: Final = ("group", "after", "expect", "notify", "heartbeat")
+INACTIVE: Final = ("after", "expect", "notify", "heartbeat")
 NOT_DEFAULTS: Final = ("name", "entry_point", "schedule")
 MERGED: Final = ("env", "labels", "retry", "limits", "output", "keep", "expect", "notify")
 _PLACEHOLDER: Final = "main.py"  # stands for an entry point that was reported, so that the rest is judged
@@ -248,6 +248,8 @@ def _build(
         "limits": Limits(**dict(keys.limits)),
         "output_max": keys.output.max_size,
         "keep": Keep(**dict(keys.keep)),
+        "group": keys.group or "",
+        "priority": keys.priority,
         "terminal": keys.terminal,
         "enabled": keys.enabled,
         "description": keys.description,

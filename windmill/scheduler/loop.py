@@ -115,6 +115,7 @@ class Loop:
         match message:
             case Loaded(catalog):
                 self._performer.locations = catalog.locations
+                self._performer.caps = catalog.caps or self._performer.caps
                 self._report.removed = catalog.removed
                 self._define(catalog.jobs, now, keep=catalog.unreadable)
                 if not self._alone:
@@ -162,7 +163,7 @@ class Loop:
             self._table.move(key, jobs[key])
             self._report.job(self._table[key])
         for key in dict.fromkeys([*gone, *changes.changed, *changes.added, *(key for key in away if key in jobs)]):
-            self._performer.perform(self._table.define(key, jobs.get(key), now), now)
+            self._performer.define(key, jobs.get(key), now)
             self._report.job(self._table[key])
         self._loaded = True
         self._persist()

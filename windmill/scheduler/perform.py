@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from windmill.core.admit import Queue
+from windmill.core.admit import Queue, Waiting
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
 from windmill.core.events import Admit, Answer, Ended, Order, Record, Stop
 from windmill.core.explain import duration_in_words
-from windmill.core.model import FAILURES, TERMINAL, Execution, Job, Location, State, is_system
+from windmill.core.model import FAILURES, TERMINAL, Caps, Execution, Job, Location, State, is_system
 from windmill.core.ports import Executor
 from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.planning import plan_for
@@ -36,13 +36,13 @@ class Performer:
         *,
         answers: Callable[[Iterable[Document]], None],
         environ: Mapping[str, str],
-        max_running: int,
+        caps: Caps,
         reproduce: Reproduce,
     ) -> None:
         self._table, self._executor, self._ledger = table, executor, ledger
         self._answers = answers
         self._environ = environ
-        self._max_running = max_running
+        self.caps = caps
         self._reproduce = reproduce
         self._queue = Queue()
         self._syncs = Queue()  # of what WindMill runs for itself: it neither takes a job's place nor waits for one
@@ -63,10 +63,16 @@ class Performer:
         return self.running.get(execution) or self._queue.job_of(execution) or self._syncs.job_of(execution)
 
     @property
-    def waiting(self) -> list[Execution]:
-        """The executions held by the cap, in no order."""
-        opened = (self._table[key].state.open for key in self._queue.jobs())
-        return [execution for execution in opened if execution is not None]
+    def waiting(self) -> list[Waiting]:
+        """The executions held by a cap, in the order in which they start."""
+        return self._queue.line()
+
+    def define(self, key: str, job: Job | None, now: datetime) -> None:
+        """Take over a job's definition, new, changed or gone (None); what waits of it waits where that says now."""
+        self.perform(self._table.define(key, job, now), now)
+        execution = self._table[key].state.open
+        if execution is not None and self._queue.job_of(execution.id):
+            self._add(execution)
 
     def perform(self, orders: Iterable[Order], now: datetime) -> None:
         """Carry out orders; starts wait for `admit`."""
@@ -78,7 +84,7 @@ class Performer:
                         self._queue.discard(execution.id)
                         self._syncs.discard(execution.id)
                 case Admit(execution):
-                    (self._syncs if is_system(execution.job) else self._queue).add(execution)
+                    self._add(execution)
                     self._fresh.append(execution.id)
                 case Stop(execution_id, by):
                     self._executor.stop(execution_id, by=by)
@@ -87,7 +93,8 @@ class Performer:
 
     def admit(self, now: datetime) -> None:
         """Start what the cap allows, in order; write down what has to wait."""
-        starting = self._queue.take(self._max_running - len(self.running) + len(self._syncing))
+        places = self.caps.max_running - len(self.running) + len(self._syncing)
+        starting = self._queue.take(places, self._room() if self._queue else None)
         for key in [*starting, *self._syncs.take(SYNCS_AT_ONCE - len(self._syncing))]:
             execution = self._table[key].state.open
             if execution is not None:
@@ -98,6 +105,21 @@ class Performer:
             execution = self._table[waiting].state.open if waiting else None
             if execution is not None:
                 self._ledger.record(execution, now)
+
+    def _add(self, execution: Execution) -> None:
+        if is_system(execution.job):
+            self._syncs.add(execution)
+        else:
+            job = self._table.job(execution.job)
+            self._queue.add(execution, group=job.group if job else "", priority=job.priority if job else 0)
+
+    def _room(self) -> dict[str, int]:
+        """Return how many places of each group are free, by the groups of the jobs as they are now."""
+        room = dict(self.caps.groups)
+        for key in self.running.values() if room else ():
+            if (job := self._table.job(key)) is not None and job.group in room:
+                room[job.group] -= 1
+        return room
 
     def ended(self, execution: Execution, now: datetime) -> None:
         """Apply the end of an execution and carry out what follows."""

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
-from typing import Protocol
+from typing import Final, Protocol
 
+from windmill.core.admit import Waiting
 from windmill.core.definition import definition
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import Problem
@@ -17,6 +18,8 @@ from windmill.scheduler.perform import Performer
 from windmill.scheduler.table import Entry, Table
 
 log = logging.getLogger("windmill.scheduler")
+
+WAITING_TOLD: Final = 100
 
 
 class Outbox(Protocol):
@@ -55,7 +58,7 @@ class Report:
 
     def heartbeat(self, *, left: bool = False) -> None:
         """Say that the scheduler lives, and how it is; `left` says that it ends with this."""
-        waiting = [{"job": one.job, "since": to_text(one.slot or one.queued_at)} for one in self._performer.waiting]
+        waiting = self._performer.waiting
         retries = [
             {"job": retry.of.job, "at": to_text(retry.at), "attempt": retry.of.attempt + 1, "of": retry.of.id}
             for retry in (entry.state.retry for entry in self._table)
@@ -69,12 +72,20 @@ class Report:
                     "at": to_text(self._clock()),
                     "left": left,
                     "running": len(self._performer.running),
-                    "waiting": waiting[:100],
+                    "max_running": self._performer.caps.max_running,
+                    "groups": dict(self._performer.caps.groups),
+                    "waiting": [self._waits(one) for one in waiting[:WAITING_TOLD]],
+                    "waiting_count": len(waiting),
                     "retries": retries[:100],
                     "backlog": self._outbox.backlog(),
                 }
             }
         )
+
+    def _waits(self, waiting: Waiting) -> Document:
+        execution = self._table[waiting.job].state.open
+        since = to_text(execution.slot or execution.queued_at) if execution else None
+        return {"job": waiting.job, "execution": waiting.id, "since": since, "group": waiting.group}
 
     def catalog(self, catalog: Catalog, now: datetime) -> None:
         """Say what was read and what is wrong with it."""

@@ -35,7 +35,7 @@ _VARIABLES: Final = {
     "WINDMILL_DASHBOARD_PORT": ("dashboard", "port"),
 }
 _NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
-_WITHOUT_BEHAVIOUR: Final = ("groups", "channels")
+_WITHOUT_BEHAVIOUR: Final = ("channels",)
 _STORE_SCHEMES: Final = ("mongodb://", "mongodb+srv://")
 _PLAIN, _SECRET = ("git", "ref", "path", "poll", "python", "source_builds"), ("token", "webhook")
 _ZONE_FILES: Final = "/zoneinfo/"
