@@ -8,7 +8,7 @@ import json
 import os
 import time
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from windmill.core.ports import Store
     from windmill.projects.known import KnownProjects
     from windmill.settings import Settings
+    from windmill.store.mongo_schema import Connection
 
 SETTINGS_FILE: Final = "windmill.toml"
 STATE_DIRECTORY: Final = ".windmill"
@@ -82,15 +83,16 @@ class Home:
                 raise
             return settings.load(kept, self.environ)
 
-    def store(self, *, readonly: bool = True) -> Store:
-        """Return a new connection to the store; the caller closes it.
+    def store(self, *, readonly: bool = True, shared: Callable[[str], Connection] | None = None) -> Store:
+        """Return the store, opened anew; the caller closes it.
 
-        Raises Unavailable, and Refused for a URI that is not valid or a store that a newer WindMill wrote.
+        `shared(uri)` gives the connection that stores in a database of that URI share. Raises Unavailable, and
+        Refused for a URI that is not valid or a store that a newer WindMill wrote.
         """
         if uri := self._store_uri():
             from windmill.store.mongo import MongoStore
 
-            return MongoStore(uri, readonly=readonly)
+            return MongoStore(shared(uri) if shared else uri, readonly=readonly)
         from windmill.store.sqlite import SqliteStore
 
         self.make_state()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from windmill.app.reading import LiveProjectSettings
 from windmill.app.schedules import schedule_of
 from windmill.app.schemas import schemas
 from windmill.app.sign_in import Links, access_of, check, keep_address, link, secret_key
+from windmill.app.stores import Stores
 from windmill.app.suspects import suspects
 from windmill.app.times import parse_until
 from windmill.app.upcoming import upcoming
@@ -29,8 +30,8 @@ from windmill.core.ports import Store
 from windmill.core.zones import zone
 from windmill.dashboard.factory import BODY_MAX, create_app
 from windmill.dashboard.facts import Facts, Schedules, Starts
-from windmill.dashboard.placing import UPLOAD_MAX, UPLOAD_PATH
 from windmill.dashboard.ground import Ground
+from windmill.dashboard.placing import UPLOAD_MAX, UPLOAD_PATH
 from windmill.dashboard.serve import is_local, listen, names, serve
 from windmill.projects.fingerprint import secret
 from windmill.projects.known import KnownProjects
@@ -52,7 +53,8 @@ def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None
     settings = home.settings.dashboard
     check(settings, home.environ)
     listener = listen(host, port, settings.auth)
-    facts = facts_of(home, host)
+    stores = Stores(home)
+    facts = facts_of(home, stores, host)
 
     def ready(url: str) -> None:
         keep_address(home, url)
@@ -62,7 +64,8 @@ def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None
         if settings.auth == "link" and settings.actions:
             say(_invitation(home, url))
 
-    serve(create_app(facts), listener, body_max=BODY_MAX, larger={UPLOAD_PATH: UPLOAD_MAX}, ready=ready)
+    with closing(stores):
+        serve(create_app(facts), listener, body_max=BODY_MAX, larger={UPLOAD_PATH: UPLOAD_MAX}, ready=ready)
 
 
 def _invitation(home: Home, url: str) -> str:
@@ -72,13 +75,10 @@ def _invitation(home: Home, url: str) -> str:
     return f"To act there, open within 15 minutes: {link(url, Links(home, clock.now).make())}"
 
 
-def facts_of(home: Home, host: str = "127.0.0.1") -> Facts:
+def facts_of(home: Home, stores: Stores, host: str = "127.0.0.1") -> Facts:
     """Return what the dashboard of this home is to know; it also answers to the names of what it listens on."""
     projects = LiveProjectSettings(home)
     schedules = schedules_of(home)
-
-    def open_store(readonly: bool) -> Store:
-        return home.store(readonly=readonly)
 
     def webhook_secret(project: str) -> str | None:
         known = projects().get(project)
@@ -89,7 +89,7 @@ def facts_of(home: Home, host: str = "127.0.0.1") -> Facts:
     return Facts(
         version=__version__,
         home=str(home.root),
-        open_store=open_store,
+        open_store=stores.open,
         webhook_secret=webhook_secret,
         schedule=schedules,
         starts=starts_of(schedules),

@@ -7,6 +7,7 @@ from typing import Final, cast
 
 from flask import Flask, current_app, g
 
+from windmill.core.errors import Refused, Unavailable
 from windmill.core.ports import Store
 from windmill.dashboard.facts import Facts
 
@@ -31,11 +32,18 @@ def now() -> datetime:
     return cast(datetime, g.now)
 
 
+class OtherVersion(Unavailable):
+    """The store is there, and this version of WindMill cannot read it; the message and the hint say why."""
+
+
 def store(*, readonly: bool = True) -> Store:
-    """Return this request's store, opened when first asked for. Raises Unavailable."""
+    """Return this request's store, opened when first asked for. Raises Unavailable, also OtherVersion."""
     name = "reader" if readonly else "writer"
     if name not in g:
-        setattr(g, name, facts().open_store(readonly))
+        try:
+            setattr(g, name, facts().open_store(readonly))
+        except Refused as error:
+            raise OtherVersion(error.message, hint=error.hint) from error
     return cast(Store, getattr(g, name))
 
 

@@ -21,6 +21,7 @@ from werkzeug.exceptions import (
 
 from windmill.core.errors import NotFound as NothingThere
 from windmill.core.errors import Refused, Unavailable, WindmillError
+from windmill.dashboard.context import OtherVersion
 from windmill.dashboard.gate import FOR_PROGRAMS
 from windmill.dashboard.identity import challenges
 from windmill.dashboard.preferences import came_from
@@ -69,6 +70,9 @@ def _mistaken(error: HTTPError) -> Response:
 
 
 def _known(error: WindmillError) -> Response:
+    if isinstance(error, OtherVersion):
+        sentences = filter(None, (error.message, error.hint))
+        return _answer(ServiceUnavailable(), "\n".join(sentences), "Another version")
     if isinstance(error, Unavailable):
         away = ServiceUnavailable(retry_after=RETRY_SECONDS)
         return _answer(away, "The store does not answer. Jobs run on, and what they write is kept.", "Store away")

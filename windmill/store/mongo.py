@@ -50,17 +50,19 @@ _NUMBERS: Final = {"_id": False, "first": True, "last": True}  # an index has th
 class MongoStore:
     """`core.ports.Store` in the database that the URI names, "windmill" where it names none; a reader never writes.
 
-    Raises Unavailable within about two seconds when the server does not answer, Refused when the URI is not valid
-    or a newer WindMill wrote the database.
+    `place` is the URI, or a connection that others use as well, from any thread, and which stays open. Raises
+    Unavailable within about two seconds when the server does not answer, Refused when the URI is not valid or a
+    newer WindMill wrote the database.
     """
 
-    def __init__(self, uri: str, *, readonly: bool = False) -> None:
-        self._connection = Connection(uri)
+    def __init__(self, place: str | Connection, *, readonly: bool = False) -> None:
+        self._shared = isinstance(place, Connection)
+        self._connection = Connection(place) if isinstance(place, str) else place
         self._database = self._connection.database
         try:
             self._connection.prepare(readonly=readonly)
         except BaseException:
-            self._connection.close()
+            self.close()
             raise
 
     def write(self, batch: Batch) -> None:
@@ -259,8 +261,9 @@ class MongoStore:
         return inserted
 
     def close(self) -> None:
-        """Release the connection; the object is not used afterwards."""
-        self._connection.close()
+        """Release the connection unless it is shared; the object is not used afterwards."""
+        if not self._shared:
+            self._connection.close()
 
     def _answering(self) -> AbstractContextManager[None]:
         return answering(self._connection.place)

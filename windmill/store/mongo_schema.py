@@ -54,6 +54,7 @@ class Connection:
 
     def __init__(self, uri: str) -> None:
         self.client, self.database = _client(uri)
+        self._prepared = False
         self.place = f"{_shown(uri)}/{self.database.name}"
 
     def close(self) -> None:
@@ -71,13 +72,14 @@ class Connection:
             schema = meta.find_one({"_id": "schema"}) or {}
         version = int(schema.get("version", 0))
         left = missing(version, STEPS, where=self.place)
-        if readonly:
+        if readonly or (self._prepared and not left):
             return
         with answering(self.place), pymongo.timeout(_INDEX_SECONDS):
             for number, step in enumerate(left, start=version + 1):
                 step(self.database)
                 _record_version(meta, number)
             _create_indexes(self.database)
+        self._prepared = True
 
 
 def _client(uri: str) -> tuple[MongoClient[Document], Database[Document]]:
