@@ -7,20 +7,29 @@ from typing import Final
 
 from flask import Flask, Response, g, request
 
-# No script and no style in the page itself: text that a job, a commit or a file brought along cannot act.
-POLICY: Final = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
+
+def policy(*, style_nonce: str = "") -> str:
+    """Return what a page may: no script and no style of its own, so that text which others brought cannot act.
+
+    With a nonce, style elements that name it count; only a page that draws a terminal needs them.
+    """
+    styles = f"'self' 'nonce-{style_nonce}'" if style_nonce else "'self'"
+    return "; ".join(
+        [
+            "default-src 'none'",
+            "script-src 'self'",
+            f"style-src {styles}",
+            "img-src 'self'",
+            "font-src 'self'",
+            "connect-src 'self'",
+            "form-action 'self'",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+        ]
+    )
+
+
+POLICY: Final = policy()
 HEADERS: Final = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
