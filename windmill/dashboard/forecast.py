@@ -1,12 +1,14 @@
-"""What is going to start, as lanes on one stretch of time. Pure: templates draw them."""
+"""What is going to start, and what ran, as lanes on one stretch of time. Pure: templates draw them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
+from itertools import groupby, islice
 from typing import Final
+
+from windmill.core.documents import Document, from_text
 
 WIDE: Final = 1000  # units of a lane, whatever its stretch of time
 THIN: Final = 3  # what takes no time is still seen
@@ -33,6 +35,27 @@ class Lane:
     dense: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """One execution of the stretch and where it lies; one that runs goes on to the end."""
+
+    execution: Document
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crowd:
+    """A time in which more is expected to run at once than may; `most` at its height."""
+
+    begin: datetime
+    end: datetime
+    most: int
+
+
+Times = tuple[datetime, datetime]
+
+
 def lane(
     job: str, starts: Iterable[datetime], usual_ms: int | None, begin: datetime, length: timedelta
 ) -> Lane | None:
@@ -50,6 +73,56 @@ def lane(
     if not found:
         return None
     return Lane(job=job, usual_ms=usual_ms, starts=found[:DRAWN], dense=len(found) > DRAWN)
+
+
+def expected(lanes: Iterable[Lane]) -> list[Times]:
+    """Return from when to when each start is expected to run; one that comes due while its job runs has no own."""
+    return [
+        (due.at, due.at + timedelta(milliseconds=lane.usual_ms or 0))
+        for lane in lanes
+        for due in lane.starts
+        if not due.late
+    ]
+
+
+def crowds(times: Iterable[Times], room: int) -> list[Crowd]:
+    """Return, in order, when more than `room` run at once."""
+    found: list[Crowd] = []
+    begin, most = None, 0
+    for at, count in _counts(times):
+        if count > room:
+            begin, most = begin or at, max(most, count)
+        elif begin:
+            found.append(Crowd(begin=begin, end=at, most=most))
+            begin, most = None, 0
+    return found
+
+
+def busiest(times: Iterable[Times]) -> tuple[int, datetime] | None:
+    """Return how many run at once at most, and when that is first so; None where nothing runs."""
+    counts = ((count, at) for at, count in _counts(times) if count)
+    return max(counts, key=lambda one: one[0], default=None)
+
+
+def ran(executions: Iterable[Document], begin: datetime, end: datetime) -> dict[str, list[Ran]]:
+    """Return by job what started and ran between the instants, in the order in which it is given."""
+    lanes: dict[str, list[Ran]] = {}
+    for one in executions:
+        started, ended = from_text(one["started_at"]), from_text(one["ended_at"]) or end
+        if started and started < end and ended >= begin:
+            x = WIDE * max((started - begin) / (end - begin), 0)
+            width = min(max(WIDE * ((ended - max(started, begin)) / (end - begin)), THIN), WIDE - x)
+            lanes.setdefault(one["job"], []).append(Ran(execution=one, x=round(x, 1), width=round(width, 1)))
+    return lanes
+
+
+def _counts(times: Iterable[Times]) -> Iterator[tuple[datetime, int]]:
+    """Yield when the number of those that run changes, and to what; who ends makes room before who starts."""
+    changes = sorted(change for begin, end in times if end > begin for change in ((begin, 1), (end, -1)))
+    count = 0
+    for at, these in groupby(changes, key=lambda one: one[0]):
+        count += sum(change for _, change in these)
+        yield at, count
 
 
 def hours(begin: datetime, length: timedelta, *, parts: int = 4) -> list[datetime]:

@@ -107,5 +107,15 @@ def _diff(old: Document, new: Document) -> str:
     return "\n".join(list(lines)[2:])  # without the names of files
 
 
+class _Dumper(yaml.SafeDumper):
+    """Writes texts of several lines as people do."""
+
+
+_Dumper.add_representer(
+    str,
+    lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None),
+)
+
+
 def _yaml(document: Document) -> str:
-    return str(yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    return str(yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True))

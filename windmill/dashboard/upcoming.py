@@ -1,50 +1,91 @@
-"""/upcoming: what is going to start, and which slots of the last day were not executed."""
+"""/upcoming: what is going to start, what ran in the last day, and which of its slots were not executed."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from apiflask import APIBlueprint
 from flask import render_template, request
+from flask_babel import lazy_gettext
 
 from windmill.core.documents import Document, from_text
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter
 from windmill.dashboard import catalog, charts, forecast
 from windmill.dashboard.context import facts, now, store
-from windmill.dashboard.words import relative
+from windmill.dashboard.words import relative, why
 
-STRETCHES: Final = {1: "Next hour", 24: "Next day", 168: "Next week"}  # by hours
+# By hours from now on; those that have passed are negative.
+STRETCHES: Final = {
+    -24: lazy_gettext("Last day"),
+    1: lazy_gettext("Next hour"),
+    24: lazy_gettext("Next day"),
+    168: lazy_gettext("Next week"),
+}
 LANES: Final = 50
-LISTED: Final = 20  # single starts
+LISTED: Final = 10  # single starts
 MISSED: Final = 20
+DRAWN: Final = 500  # executions of the last day
+CROWDS: Final = 3
+DAY: Final = timedelta(days=1)
 
 blueprint = APIBlueprint("upcoming", __name__, enable_openapi=False)
 
 
 @blueprint.get("/upcoming")
 def page() -> str:
-    """Show a lane for each job that is due in the hours that the address names, the first to start on top."""
+    """Show a lane for each job that is due, or ran, in the hours that the address names."""
     asked = request.args.get("hours", 24, type=int)
     hours = asked if asked in STRETCHES else 24
-    instant, length = now(), timedelta(hours=hours)
-    due = _due(instant + length)
-    lanes = _lanes(due[:LANES], instant, length)
-    starts = sorted((one.at, lane.job) for lane in lanes for one in lane.starts[:LISTED])[:LISTED]
-    missed = store().executions(
-        ExecutionFilter(states=frozenset({State.SKIPPED}), since=instant - timedelta(days=1)), limit=MISSED
+    instant = now()
+    skipped = store().executions(
+        ExecutionFilter(states=frozenset({State.SKIPPED}), since=instant - DAY), limit=MISSED
     )
     return render_template(
         "upcoming.html",
-        stretches=STRETCHES,
+        stretches={length: str(name) for length, name in STRETCHES.items()},
         hours=hours,
-        marks=forecast.hours(instant, length),
-        lanes=[(lane, relative(lane.starts[0].at, instant)) for lane in lanes],
-        later_count=len(due) - len(lanes),
-        starts=[(at, relative(at, instant), job) for at, job in starts],
-        missed=[_missed(one, instant) for one in missed.items],
+        marks=forecast.hours(min(instant, instant + timedelta(hours=hours)), abs(timedelta(hours=hours))),
+        missed=[_missed(one, instant) for one in skipped.items],
+        **(_past(instant) if hours < 0 else _future(instant, timedelta(hours=hours))),
     )
+
+
+def _future(instant: datetime, length: timedelta) -> dict[str, Any]:
+    due = _due(instant + length)
+    lanes = _lanes(due[:LANES], instant, length)
+    starts = sorted((one.at, lane.job) for lane in lanes for one in lane.starts[:LISTED])[:LISTED]
+    room = (store().status("scheduler") or {}).get("max_running")
+    return {
+        "lanes": [(lane, relative(lane.starts[0].at, instant)) for lane in lanes],
+        "later_count": len(due) - len(lanes),
+        "starts": [(at, relative(at, instant), job) for at, job in starts],
+        "room": room,
+        "crowds": forecast.crowds(forecast.expected(lanes), room)[:CROWDS] if room else [],
+    }
+
+
+def _past(instant: datetime) -> dict[str, Any]:
+    """Return the lanes of what ran in the last day, and when most ran at once."""
+    wanted = ExecutionFilter(states=frozenset(State) - {State.SKIPPED, State.QUEUED}, since=instant - DAY)
+    page = store().executions(wanted, limit=DRAWN)
+    lanes = forecast.ran(page.items, instant - DAY, instant)
+    return {
+        "ran": sorted(lanes.items())[:LANES],
+        "later_count": max(len(lanes) - LANES, 0),
+        "busiest": forecast.busiest(_times(page.items, instant)),
+        "shortened": page.next is not None,
+    }
+
+
+def _times(executions: Sequence[Document], instant: datetime) -> list[forecast.Times]:
+    return [
+        (started, from_text(one["ended_at"]) or instant)
+        for one in executions
+        if (started := from_text(one["started_at"]))
+    ]
 
 
 def _due(end: datetime) -> list[Document]:
@@ -74,6 +115,6 @@ def _missed(execution: Document, instant: datetime) -> Document:
         "job": execution["job"],
         "slot": execution["slot"] or execution["queued_at"],
         "since": relative(slot, instant),
-        "why": execution["reason"],
+        "why": why(execution),
         "further": execution["coalesced"],
     }

@@ -2,7 +2,8 @@
 "use strict";
 
 const times = (() => {
-  const language = document.documentElement.lang;
+  const spoken = document.documentElement.lang;
+  const language = spoken === "en" ? "en-GB" : spoken; // the day before the month, as the server writes it
   const here = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const SECONDS = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const MINUTES = { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
