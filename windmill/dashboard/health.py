@@ -1,4 +1,4 @@
-"""/health and /ready: for whom a process is up, and for whom it does its work."""
+"""/health and /ready for programs: is the process up, does it do its work. /status tells the same to people."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from apiflask import APIBlueprint
-from flask import Response, jsonify
+from flask import jsonify, redirect, request, url_for
+from werkzeug.wrappers import Response
 
 from windmill.core.documents import Document, from_text
 from windmill.core.errors import Unavailable
@@ -19,8 +20,12 @@ blueprint = APIBlueprint("health", __name__, enable_openapi=False)
 
 @blueprint.get("/health")
 def health() -> Response:
-    """Say that this process answers."""
-    return jsonify(status="ok", version=facts().version)
+    """Say that this process answers; a browser is sent to the page for people, which not everybody may see."""
+    wanted = request.accept_mimetypes.best_match(["application/json", "text/html"], "application/json")
+    people = wanted == "text/html"
+    answer = redirect(url_for("status.page"), 303) if people else jsonify(status="ok", version=facts().version)
+    answer.vary.add("Accept")
+    return answer
 
 
 @blueprint.get("/ready")

@@ -15,7 +15,7 @@ from windmill.dashboard.text import visible
 
 ASKED_MAX: Final = 200  # characters
 
-blueprint = APIBlueprint("manual", __name__, url_prefix="/help", enable_openapi=False)
+blueprint = APIBlueprint("help", __name__, url_prefix="/help", enable_openapi=False)
 
 
 @blueprint.get("")

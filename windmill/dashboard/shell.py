@@ -24,10 +24,16 @@ PAGES: Final = (
 )
 MORE: Final = (
     ("audit.page", lazy_gettext("Audit"), "a"),
-    ("health.page", lazy_gettext("Health"), "h"),
+    ("status.page", lazy_gettext("Health"), "h"),
     ("help.page", lazy_gettext("Help"), "m"),
 )
-PARTS: Final = {"job": "overview.overview", "execution": "executions.listing"}  # by blueprint, the page it belongs to
+# By blueprint, the page it belongs to.
+PARTS: Final = {
+    "job": "overview.overview",
+    "execution": "executions.listing",
+    "project": "projects.page",
+    "help": "help.page",
+}
 
 blueprint = APIBlueprint("shell", __name__, enable_openapi=False)
 
