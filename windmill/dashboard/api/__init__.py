@@ -6,6 +6,7 @@ from typing import Any
 
 from apiflask import APIBlueprint, APIFlask
 from flask import Request
+from werkzeug.exceptions import BadRequest
 
 from windmill.dashboard.api import (
     acts,
@@ -22,10 +23,16 @@ from windmill.dashboard.api import (
 
 
 class _Request(Request):
-    """A request whose empty body is {}, as every body here is optional."""
+    """A request whose empty body is {}, as every body here is optional; null is none."""
 
-    def on_json_loading_failure(self, e: ValueError | None) -> Any:
-        return super().on_json_loading_failure(e) if self.get_data() else {}
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """Return what the body says as JSON. Raises BadRequest."""
+        if not self.get_data():
+            return {}
+        found = super().get_json(force=force, silent=silent, cache=cache)
+        if found is None and not silent:
+            raise BadRequest("The body is null, where an object is expected.")
+        return found
 
 
 def install(app: APIFlask, *, actions: bool) -> None:

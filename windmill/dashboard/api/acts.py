@@ -44,8 +44,11 @@ _BUSY: Final = _ACCEPTED | {409: "It is refused as things stand; `detail.executi
 class Run(Body):
     """What to start the job with."""
 
-    params: Annotated[dict[Name, Value], Field(max_length=100)] = Field(
-        default={}, description="Values of its params; the others keep their defaults."
+    params: dict[Name, Value] = Field(
+        default={},
+        max_length=100,
+        json_schema_extra={"additionalProperties": False},
+        description="Values of its params; the others keep their defaults.",
     )
     wait: bool = Field(default=False, description="Start it once what runs has ended, instead of being refused.")
 

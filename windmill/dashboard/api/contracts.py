@@ -91,7 +91,8 @@ def _complete_one(path: str, operation: dict[str, Any]) -> None:
     for parameter in parameters:
         if parameter["in"] == "path":
             parameter["schema"] = {"type": "string", "pattern": f"^{PATHS[parameter['name']]}$"}
-        parameter.setdefault("description", parameter["schema"].pop("description", ""))
+        parameter["schema"] = _sent(parameter["schema"])
+        parameter["description"] = parameter["schema"].pop("description", "")
     statuses = [
         *_OF_ALL,
         *(("404",) if "{" in path else ()),
@@ -110,3 +111,12 @@ def _complete_one(path: str, operation: dict[str, Any]) -> None:
     operation["security"] = (
         [] if public else [{"bearer": []}, {"basic": []}, *([{}] if "202" not in responses else [])]
     )
+
+
+def _sent(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a part of an address or of a header, which is left out instead of being null."""
+    kinds = [kind for kind in schema.get("anyOf", ()) if kind.get("type") != "null"]
+    if len(kinds) != 1:
+        return schema
+    plain = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
+    return plain | kinds[0]

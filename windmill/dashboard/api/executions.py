@@ -24,8 +24,7 @@ TABLE: Final = "text/csv"
 
 
 def _instant(text: str) -> str:
-    if text:
-        datetime.fromisoformat(text)
+    datetime.fromisoformat(text)
     return text
 
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from windmill.core.documents import Document, to_text
 from windmill.core.ports import OutputBlock, Stream
-from windmill.dashboard.api.edge import Query, mistaken
+from windmill.dashboard.api.edge import Query
 from windmill.dashboard.context import facts, store
 from windmill.dashboard.failures import RETRY_SECONDS
 from windmill.dashboard.output import cut, find
@@ -32,6 +32,20 @@ TYPES: Final = {
     "jsonl": "application/x-ndjson",
 }
 _STREAMS: Final = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR}
+
+EVENT: Final = {
+    "type": "object",
+    "description": "An event, whose data is of a block of output, or of the end.",
+    "properties": {
+        "event": {"enum": ["message", "end"]},
+        "id": {"type": "string", "description": "The last frame of the block."},
+        "data": {
+            "type": "string",
+            "description": "Milliseconds since the epoch, stream, and bytes as base64; of `end`, the state.",
+        },
+    },
+    "required": ["data"],
+}
 
 Frame = Annotated[int, Field(ge=0, le=FRAME_MAX)]
 
@@ -87,8 +101,6 @@ def piece(identity: str, asked: Piece) -> Response:
     Nothing follows an empty piece of an execution that had ended. The lines of `jsonl` are objects
     {first, last, stream, at, text}: of which frames, from where, when the first of it was written, and what.
     """
-    if asked.tail and asked.after:
-        raise mistaken("query", "tail", "tail and after exclude each other")
     execution = find(identity)
     if asked.tail:
         blocks = _tail(store().output_tail(identity, size=PIECE), asked)
@@ -108,7 +120,7 @@ def piece(identity: str, asked: Piece) -> Response:
 @blueprint.input(Seen, location="headers", arg_name="seen")
 @blueprint.doc(
     operation_id="streamOutput",
-    responses={200: {"description": "Events", "content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+    responses={200: {"description": "Events", "content": {"text/event-stream": {"schema": EVENT}}}},
 )
 def stream(identity: str, asked: After, seen: Seen) -> Response:
     """Return the output that follows a frame as it comes, as server-sent events.
