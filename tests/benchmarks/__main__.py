@@ -2,6 +2,8 @@
 
 `python -m tests.benchmarks pages`: what the pages of the dashboard ask of an embedded store of 1,000,000 executions.
 
+`python -m tests.benchmarks viewers`: how soon a hundred people who watch an execution see what it prints.
+
 Values are compared with the budgets of the design and, as a ratio, with what the machine does without WindMill in
 the same minute. Nothing is asserted on time; the exit status is 1 when something is functionally wrong.
 """
@@ -16,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import gettempdir
 
-from tests.benchmarks import commands, files, outputs, pages, starts, switching
+from tests.benchmarks import commands, files, outputs, pages, starts, switching, viewers
 from tests.benchmarks.machine import facts
 from tests.benchmarks.table import Row, lines, totals
 
@@ -45,6 +47,7 @@ def suites(*, seconds: int, quick: bool) -> Mapping[str, Mapping[str, Measure]]:
     return {
         "core": core(seconds=seconds, quick=quick),
         "pages": {"pages": partial(pages.pages, 3_000 if quick else 1_000_000, 3 if quick else 40)},
+        "viewers": {"viewers": partial(viewers.viewers, 5 if quick else 100, 3 if quick else 20)},
     }
 
 
@@ -61,7 +64,7 @@ def measured(names: Iterable[str], measures: Mapping[str, Measure]) -> Iterator[
 def main(arguments: Sequence[str]) -> int:
     """Measure and print; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("suite", choices=["core", "pages"])
+    parser.add_argument("suite", choices=["core", "pages", "viewers"])
     parser.add_argument("--only", action="append", metavar="NAME", help="one of the measures; may be repeated")
     parser.add_argument("--quick", action="store_true", help="see that everything works; the values mean little")
     parser.add_argument("--seconds", type=int, help="how long starts are watched (20)")

@@ -19,6 +19,11 @@ def test_pages_are_measured_on_a_store_of_any_size(capsys: pytest.CaptureFixture
     assert (status, capsys.readouterr().out.count("WRONG")) == (0, 0)
 
 
+def test_viewers_see_what_a_real_home_prints(capsys: pytest.CaptureFixture[str]) -> None:
+    status = main(["viewers", "--quick"])
+    assert (status, capsys.readouterr().out.count("WRONG")) == (0, 0)
+
+
 def test_a_measure_that_nobody_knows_is_refused_with_the_names_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["core", "--only", "nonsense"])

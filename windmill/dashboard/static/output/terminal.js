@@ -171,7 +171,7 @@ export class TerminalView {
       const { baseY, cursorX, cursorY } = this.terminal.buffer.active;
       const height = this.host.querySelector(".xterm-screen").clientHeight / this.terminal.rows;
       if (baseY || this.host.hidden || document.fullscreenElement) return;
-      const { paddingTop, paddingBottom } = getComputedStyle(this.host);
+      const { paddingTop, paddingBottom } = getComputedStyle(this.terminal.element);
       const rows = Math.max(cursorY + (cursorX > 0), 4);
       this.host.style.height = `${Math.ceil(rows * height + parseFloat(paddingTop) + parseFloat(paddingBottom) + 6)}px`;
     });
@@ -179,6 +179,8 @@ export class TerminalView {
 
   resize() {
     const size = this.host.hidden ? null : this.fit.proposeDimensions();
-    if (size?.rows) this.terminal.resize(Math.max(size.cols || 0, COLUMNS), Math.max(size.rows, 4));
+    if (!size?.rows) return;
+    const rows = size.cols < COLUMNS ? size.rows - 1 : size.rows; // for the bar that scrolls sideways
+    this.terminal.resize(Math.max(size.cols, COLUMNS), Math.max(rows, 4));
   }
 }
