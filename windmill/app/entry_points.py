@@ -6,6 +6,7 @@ import os
 import stat
 from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -26,15 +27,12 @@ def entry_points(project: Path) -> Listing:
     """
     if project.is_file():
         return Listing(files=(project.name,))
-    found: list[str] = []
     walk = _walk(project)
-    for relative in walk:
-        if len(found) == SHOWN_MAX:
-            break
-        found.append(relative)
+    found = list(islice(walk, SHOWN_MAX))
+    more = next(walk, None) is not None
     found.sort(key=lambda relative: (not relative.endswith(".py"), relative))
     modules = sorted(filter(paths.is_module, map(_module, (path for path in found if path.endswith("/" + _MAIN)))))
-    return Listing(files=tuple(found), modules=tuple(modules), more=next(walk, None) is not None)
+    return Listing(files=tuple(found), modules=tuple(modules), more=more)
 
 
 def _module(main: str) -> str:

@@ -120,15 +120,13 @@ def compose(form: Form, rest: Mapping[str, Any]) -> Composed:
 def form_of(document: Mapping[str, Any], *, project: str, name: str) -> tuple[Form, dict[str, Any]]:
     """Return the form that describes the job, and the keys for which there is no field."""
     rest = dict(document)
-    first, _newline, notes = str(rest.pop("description", "")).partition("\n")
-    values = {"project": project, "name": name, "description": first[:200], "notes": notes.strip("\n")}
-    del_names = {
-        key: rest.pop(key, None) for key in ("project", "name", "entry_point", "owner", "args", "env", "labels")
-    }
-    values |= {key: str(del_names[key] or "") for key in ("entry_point", "owner")}
-    values["args"] = "\n".join(map(_line, del_names["args"] or ()))
+    first, notes = _split(str(rest.pop("description", "")))
+    values = {"project": project, "name": name, "description": first, "notes": notes}
+    taken = {key: rest.pop(key, None) for key in ("project", "name", "entry_point", "owner", "args", "env", "labels")}
+    values |= {key: str(taken[key] or "") for key in ("entry_point", "owner")}
+    values["args"] = "\n".join(map(_line, taken["args"] or ()))
     for key in ("env", "labels"):
-        values[key] = "\n".join(f"{word}={_line(value)}" for word, value in (del_names[key] or {}).items())
+        values[key] = "\n".join(f"{word}={_line(value)}" for word, value in (taken[key] or {}).items())
     values["timeout"] = _duration(rest.pop("timeout", ""))
     values["held"] = "" if rest.pop("enabled", True) else "on"
     retry = dict(rest.pop("retry", {}))
@@ -166,6 +164,14 @@ def _too_long(form: Form) -> Iterator[Mistake]:
             yield Mistake("params", _("A parameter is too long."))
     if len(form.params) > PARAMS_MAX:
         yield Mistake("params", _("At most %(most)d parameters have room here.", most=PARAMS_MAX))
+
+
+def _split(text: str) -> tuple[str, str]:
+    """Return the description's first line and what follows it; all of it as the latter where it is no such line."""
+    first, _gap, notes = text.partition("\n\n")
+    if "\n" in first or len(first) > FIELDS["description"] or first != first.strip() or notes[:1] == "\n":
+        return "", text
+    return first, notes
 
 
 def _lines(text: str) -> list[str]:
