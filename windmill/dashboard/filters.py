@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from flask_babel import gettext
+
 from windmill.core.documents import Document
 from windmill.core.model import Cause, State
 from windmill.core.ports import ExecutionFilter
@@ -69,13 +71,20 @@ class _Reader:
         value = self.given.get(name, [""])[-1].strip()
         if len(value) <= LONGEST:
             return value
-        self.mistakes.append(f"{name} is longer than {LONGEST} characters")
+        self.mistakes.append(gettext("%(name)s is longer than %(count)s characters", name=name, count=LONGEST))
         return ""
 
     def some(self, name: str, known: type[State | Cause]) -> frozenset[str]:
         values = frozenset(self.given.get(name, ()))
         if unknown := values - frozenset(known):
-            self.mistakes.append(f"{name} is one of {', '.join(known)}, not {_shown(min(unknown))}")
+            self.mistakes.append(
+                gettext(
+                    "%(name)s is one of %(known)s, not %(value)s",
+                    name=name,
+                    known=", ".join(known),
+                    value=_shown(min(unknown)),
+                )
+            )
         return values & frozenset(known)
 
     def duration(self, name: str) -> timedelta | None:
@@ -84,7 +93,13 @@ class _Reader:
         if text and match:
             return timedelta(**{unit: int(count or 0) for unit, count in zip(_UNITS, match.groups(), strict=True)})
         if text:
-            self.mistakes.append(f"{name} is a duration such as 30s, 5m, 1h30m or 2d, not {_shown(text)}")
+            self.mistakes.append(
+                gettext(
+                    "%(name)s is a duration such as 30s, 5m, 1h30m or 2d, not %(value)s",
+                    name=name,
+                    value=_shown(text),
+                )
+            )
         return None
 
     def ago(self, name: str) -> datetime | None:
@@ -100,7 +115,9 @@ class _Reader:
             instant = datetime.fromisoformat(text) if text else None
             return instant and (instant if instant.tzinfo else instant.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
-            self.mistakes.append(f"{name} is a time such as 2026-01-31T06:00, not {_shown(text)}")
+            self.mistakes.append(
+                gettext("%(name)s is a time such as 2026-01-31T06:00, not %(value)s", name=name, value=_shown(text))
+            )
             return None
 
 
