@@ -70,7 +70,7 @@ def viewers(number: int, seconds: int) -> Iterator[Row]:
 
 
 def _url(live: Live) -> str:
-    return (re.findall(r"Dashboard: (http://127\.0\.0\.1:\d+)", live.messages()) or [""])[-1]
+    return str((re.findall(r"Dashboard: (http://127\.0\.0\.1:\d+)", live.messages()) or [""])[-1])
 
 
 def _rows(number: int, seen: Seen, alone: Seen) -> Iterator[Row]:
@@ -137,7 +137,8 @@ async def _watch(port: int, identity: str, seen: Seen, begin: float, end: float)
 async def _load(port: int, identity: str, seen: Seen, begin: float, end: float) -> None:
     """Load pages at a steady pace, however long each takes."""
     await asyncio.sleep(max(begin - time.time(), 0))
-    loads, paths = [], ["/", f"/executions/{identity}", "/executions", "/upcoming"]
+    loads: list[asyncio.Task[None]] = []
+    paths = ["/", f"/executions/{identity}", "/executions", "/upcoming"]
     while time.time() < end:
         loads.append(asyncio.create_task(_page(port, paths[len(loads) % len(paths)], seen)))
         await asyncio.sleep(APART)
