@@ -34,6 +34,28 @@ url = {{from_env = "TEAM_CHANNEL_URL"}}
 timeout = "6h"
 """
 
+SIGN_IN = """
+[dashboard]
+auth = "oidc"
+reading = "signed-in"
+actions = false
+[dashboard.users.ana]
+role = "act"
+token = {from_env = "ANA"}
+[dashboard.users.bia]
+role = "read"
+password = {from_file = "bia.hash"}
+[dashboard.proxy]
+header = "X-Remote-User"
+from = ["10.0.0.0/8", "::1"]
+act = ["ana"]
+[dashboard.oidc]
+issuer = "https://login.example.com"
+client_id = "windmill"
+client_secret = {from_env = "OIDC"}
+act = ["ana@example.com"]
+"""
+
 
 def settings_of(home: Path, text: str, **environ: str) -> Settings:
     (home / "windmill.toml").write_text(text)
@@ -108,6 +130,38 @@ def test_an_empty_variable_is_none(tmp_path: Path) -> None:
             "[dashboard]\ntrusted_hosts = ['a:80']",
             "dashboard.trusted_hosts.0 is not valid (expected the name of a host",
         ),
+        (
+            "[dashboard]\nauth = 'none'",
+            "dashboard.auth is not valid (expected one of link, token, basic, proxy, oidc",
+        ),
+        ("[dashboard]\nreading = 'all'", "dashboard.reading is not valid (expected one of open, signed-in"),
+        ("[dashboard]\nauth = 'token'", 'dashboard.auth = "token" needs somebody with a token'),
+        ("[dashboard]\nauth = 'basic'", 'dashboard.auth = "basic" needs somebody with a password'),
+        ("[dashboard]\nauth = 'oidc'", 'dashboard.auth = "oidc" needs [dashboard.oidc] issuer, client_id'),
+        ("[dashboard.users.a]\ntoken = {from_env = 'X'}", "dashboard.users.a.role is missing"),
+        ("[dashboard.users.a]\nrole = 'root'", "dashboard.users.a.role is not valid (expected one of read, act"),
+        ("[dashboard.users.a]\nrole = 'act'\ntoken = {}", "dashboard.users.a.token needs exactly one of from_env"),
+        (
+            "[dashboard.users.a]\nrole = 'act'\npasword = 'x'",
+            'unknown key "dashboard.users.a.pasword": rename it to "password"',
+        ),
+        ("[dashboard.proxy]\nform = []", 'unknown key "dashboard.proxy.form": rename it to "from"'),
+        ("[dashboard.proxy]\nfrom = ['x']", "dashboard.proxy.from.0 is not valid (expected an address or a network"),
+        ("[dashboard.proxy]\nfrom = ['10.0.0.1/8']", "dashboard.proxy.from.0 is not valid"),
+        (
+            "[dashboard.proxy]\nheader = 'X-Forwarded-For'",
+            "dashboard.proxy.header is not valid (expected a header that tells",
+        ),
+        ("[dashboard.proxy]\nheader = 'a b'", "dashboard.proxy.header is not valid (expected the name of a header"),
+        (
+            "[dashboard.oidc]\nissuer = 'http://x.example'\nclient_id = 'a'",
+            "dashboard.oidc.issuer is not valid (expected the address",
+        ),
+        ("[dashboard.oidc]\nissuer = 'https://x'", "dashboard.oidc.client_id is missing"),
+        (
+            "[dashboard.oidc]\nissuer = 'https://x'\nclient_id = 'a'\nclient_secret = {}",
+            "dashboard.oidc.client_secret needs exactly one of",
+        ),
         ("[projects.a]\nref = 'x'", "projects.a.ref needs git, the URL of the repository"),
         ("[projects.a]\ngit = '/x'\nverify = {}", "projects.a.verify needs exactly one of allowed_signers, gpg_home"),
         ("[projects.a]\ngit = '/x'\ntoken = {}", "projects.a.token needs exactly one of from_env, from_file"),
@@ -161,6 +215,32 @@ def test_the_password_of_the_store_is_never_shown(tmp_path: Path) -> None:
 )
 def test_a_mistake_around_the_store_does_not_show_its_password(tmp_path: Path, text: str) -> None:
     assert PASSWORD not in complaint_about(tmp_path, text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"[dashboard.users.a]\nrole = 'act'\npassword = '{PASSWORD}'",
+        f"[dashboard.users.a]\nrole = 'act'\ntoken = ['{PASSWORD}']",
+        f"[dashboard.users.a]\nrole = '{PASSWORD}'",
+        f"[dashboard.oidc]\nissuer = 'https://x'\nclient_id = 'a'\nclient_secret = '{PASSWORD}'",
+    ],
+)
+def test_a_secret_in_place_of_where_it_is_found_is_not_shown(tmp_path: Path, text: str) -> None:
+    assert PASSWORD not in complaint_about(tmp_path, text)
+
+
+def test_who_signs_in_how_is_read(tmp_path: Path) -> None:
+    dashboard = settings_of(tmp_path, SIGN_IN).dashboard
+    assert (dashboard.auth, dashboard.reading, dashboard.actions) == ("oidc", "signed-in", False)
+    assert {name: user.act for name, user in dashboard.users.items()} == {"ana": True, "bia": False}
+    assert dashboard.users["ana"].token == SecretSource(from_env="ANA")
+    assert dashboard.users["bia"].password == SecretSource(from_file=str(tmp_path / "bia.hash"))
+    assert (dashboard.proxy.header, dashboard.proxy.peers) == ("X-Remote-User", ("10.0.0.0/8", "::1/128"))
+    assert dashboard.proxy.act == {"ana"}
+    assert dashboard.oidc is not None
+    assert (dashboard.oidc.issuer, dashboard.oidc.client_id) == ("https://login.example.com", "windmill")
+    assert (dashboard.oidc.act, dashboard.oidc.read) == ({"ana@example.com"}, None)
 
 
 @pytest.mark.parametrize("content", [b"\xff", b"a = " + b"[" * 100_000, b"#" * 300_000])
