@@ -37,6 +37,7 @@ TRIGGERS: Final = {
     "catch_up": lazy_gettext("catch-up"),
     "retry": lazy_gettext("retry"),
     "manual": lazy_gettext("by hand"),
+    "after": lazy_gettext("after another job"),
 }
 # Reasons as core and runner record them, by what stands before the first colon.
 REASONS: Final = {
