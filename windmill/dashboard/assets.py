@@ -5,22 +5,22 @@ from __future__ import annotations
 from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from flask import Flask, Response, current_app, request, url_for
+from flask import Flask, Response, current_app, request
 
 KEPT: Final = "public, max-age=31536000, immutable"
 
 
 def install(app: Flask) -> None:
-    """Let templates name a static file by `asset("style.css")`."""
-    app.add_template_global(asset, "asset")
+    """Let every address of a static file name its version, as `url_for` makes it."""
+    app.url_defaults(_name_version)
     app.after_request(_keep)
 
 
-def asset(filename: str) -> str:
-    """Return the address of the static file as it is now."""
-    return url_for("static", filename=filename, v=_version(filename))
+def _name_version(endpoint: str, values: dict[str, Any]) -> None:
+    if endpoint == "static" and "filename" in values:
+        values.setdefault("v", _version(values["filename"]))
 
 
 def _keep(response: Response) -> Response:
