@@ -61,12 +61,12 @@ def _mistaken(error: HTTPError) -> Response:
     kind = default_exceptions[error.status_code]()
     places = error.detail if error.status_code == UNREADABLE else {}
     named = [
-        sentence if sentence in error.message or not name else f"{name}: {sentence}"
+        sentence if sentence in str(error.message) or not name else f"{name}: {sentence}"
         for found in places.values()
         for name, sentences in found.items()
         for sentence in sentences
     ]
-    return _answer(kind, "\n".join(named) or error.message, kind.name, error.detail)
+    return _answer(kind, "\n".join(named) or str(error.message), kind.name, error.detail)
 
 
 def _known(error: WindmillError) -> Response:

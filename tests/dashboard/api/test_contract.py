@@ -28,7 +28,7 @@ TOKEN: Final = "let-me-act-as-nobody-else"
 CONFIG: Final[dict[str, Any]] = {
     "seed": 1,
     "headers": {"Authorization": f"Bearer {TOKEN}", "Accept-Encoding": "identity"},
-    "generation": {"max-examples": 10, "deterministic": True, "database": "none"},
+    "generation": {"max-examples": 6, "deterministic": True, "database": "none"},
 }
 ENDED, RUNNING, WISH = "0" * 15 + "1", "0" * 15 + "2", "a" * 32
 THERE: Final = {"project": ["p"], "name": ["hello"], "identity": [ENDED, RUNNING], "wish": [WISH]}

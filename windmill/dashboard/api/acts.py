@@ -8,7 +8,7 @@ from typing import Annotated, Any, Final
 
 from apiflask import APIBlueprint, HTTPError
 from flask import url_for
-from pydantic import Field, StrictBool, StrictFloat, StrictInt, StrictStr, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StrictFloat, StrictInt, StrictStr, StringConstraints
 
 from windmill.core import wishes
 from windmill.core.documents import Document
@@ -16,7 +16,7 @@ from windmill.core.errors import NotFound, WindmillError
 from windmill.core.model import TERMINAL, is_system
 from windmill.core.params import checked, declared
 from windmill.dashboard.api import models
-from windmill.dashboard.api.edge import NOTE_MAX, Body, Idempotency, job_named, mistaken
+from windmill.dashboard.api.edge import NOTE_MAX, Body, Idempotency, Responses, job_named, mistaken
 from windmill.dashboard.api.projects import project_named
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.gate import viewer
@@ -28,17 +28,29 @@ blueprint = APIBlueprint("acts", __name__, tag="Acts")
 
 WHOLE: Final = 2**63  # numbers of a store are smaller
 Name = Annotated[StrictStr, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,199}$")]
+EXACT: Final = 2**53  # below it every whole number is one of JSON's numbers
+
+
+def _whole(value: str | float) -> str | float:
+    """Return 1 for 1.0, which to JSON are the same."""
+    return int(value) if isinstance(value, float) and value.is_integer() and abs(value) < EXACT else value
+
+
 Value = Annotated[
     StrictBool
     | Annotated[StrictInt, Field(ge=-WHOLE, lt=WHOLE)]
     | Annotated[StrictFloat, Field(allow_inf_nan=False)]
     | Annotated[StrictStr, StringConstraints(max_length=10_000)],
     Field(union_mode="left_to_right"),
+    AfterValidator(_whole),
 ]
-_ACCEPTED: Final = {
+_ACCEPTED: Final[Responses] = {
     202: {"headers": {"Location": {"schema": {"type": "string"}, "description": "Of the execution, or the request."}}}
 }
-_BUSY: Final = _ACCEPTED | {409: "It is refused as things stand; `detail.execution` is what is in the way"}
+_BUSY: Final[Responses] = {
+    **_ACCEPTED,
+    409: "It is refused as things stand; `detail.execution` is what is in the way",
+}
 
 
 class Run(Body):

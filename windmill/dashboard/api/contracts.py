@@ -10,7 +10,7 @@ from apiflask import APIBlueprint, APIFlask
 from flask import Response, jsonify
 
 from windmill.dashboard.api import models
-from windmill.dashboard.api.edge import PATHS
+from windmill.dashboard.api.edge import PATHS, Responses
 from windmill.dashboard.context import facts
 
 blueprint = APIBlueprint("contracts", __name__, tag="Contracts")
@@ -41,6 +41,7 @@ _SCHEMES: Final = {
     "bearer": {"type": "http", "scheme": "bearer", "description": "A token."},
     "basic": {"type": "http", "scheme": "basic", "description": "A name and a password."},
 }
+_SCHEMA: Final[Responses] = {200: {"content": {"application/json": {"schema": {}}}}}
 _PUBLIC: Final = {"getOpenApi", "getJobSchema", "getProjectSchema"}
 
 
@@ -58,20 +59,20 @@ def install(app: APIFlask) -> None:
 
 
 @blueprint.get("/schema/job.json")
-@blueprint.doc(operation_id="getJobSchema", responses={200: {"content": {"application/json": {"schema": {}}}}})
+@blueprint.doc(operation_id="getJobSchema", responses=_SCHEMA)
 def job() -> Response:
     """Return the JSON Schema of a job file."""
     return jsonify(facts().schemas()["job"])
 
 
 @blueprint.get("/schema/project.json")
-@blueprint.doc(operation_id="getProjectSchema", responses={200: {"content": {"application/json": {"schema": {}}}}})
+@blueprint.doc(operation_id="getProjectSchema", responses=_SCHEMA)
 def project() -> Response:
     """Return the JSON Schema of what windmill.toml says of a project."""
     return jsonify(facts().schemas()["project"])
 
 
-def _complete(document: dict[str, Any]) -> dict[str, Any]:
+def _complete(document: Any) -> Any:
     """Return the document with what holds for all operations, and each model under its own name once."""
     document = json.loads(
         re.sub(r"#/components/schemas/\w+\.(\w+)", r"#/components/schemas/\1", json.dumps(document))
@@ -119,4 +120,4 @@ def _sent(schema: dict[str, Any]) -> dict[str, Any]:
     if len(kinds) != 1:
         return schema
     plain = {name: value for name, value in schema.items() if name != "anyOf" and value is not None}
-    return plain | kinds[0]
+    return {**plain, **kinds[0]}

@@ -21,6 +21,7 @@ WISH: Final = "[0-9a-f]{32}"
 NOTE_MAX: Final = 1000  # characters
 PATHS: Final = {"project": NAME, "name": NAME, "identity": EXECUTION, "wish": WISH}  # by name of a part of a path
 
+Responses = dict[int | str, Any]  # by status, what the contract says of it
 Limit = Annotated[int, Field(ge=1, le=PAGE_MAX, description="How many at most.")]
 Text = Annotated[str, StringConstraints(max_length=500)]
 Flag = Literal["0", "1"]

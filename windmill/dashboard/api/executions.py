@@ -14,13 +14,23 @@ from werkzeug.wrappers import Response as AnyResponse
 from windmill.core.model import Cause, State
 from windmill.dashboard import executions
 from windmill.dashboard.api import models
-from windmill.dashboard.api.edge import PAGE, Limit, Query, Text, etag, mistaken
+from windmill.dashboard.api.edge import PAGE, Limit, Query, Responses, Text, etag, mistaken
 from windmill.dashboard.output import find
 
 blueprint = APIBlueprint("executions", __name__, tag="Executions")
 
 _DURATION: Final = r"^([0-9]{1,5}d)?([0-9]{1,6}h)?([0-9]{1,7}m)?([0-9]{1,9}s?)?$"
 TABLE: Final = "text/csv"
+_PAGE: Final[Responses] = {
+    200: {
+        "content": {TABLE: {"schema": {"type": "string"}}},
+        "headers": {"X-Next-Cursor": {"schema": {"type": "string"}, "description": "Where a table file goes on."}},
+    }
+}
+_ONE: Final[Responses] = {
+    200: {"headers": {"ETag": {"schema": {"type": "string"}}}},
+    304: "Nothing has changed since that ETag",
+}
 
 
 def _instant(text: str) -> str:
@@ -60,17 +70,7 @@ class Known(BaseModel):
 @blueprint.get("/executions")
 @blueprint.input(Search, location="query", arg_name="search")
 @blueprint.output(models.Executions)
-@blueprint.doc(
-    operation_id="listExecutions",
-    responses={
-        200: {
-            "content": {TABLE: {"schema": {"type": "string"}}},
-            "headers": {
-                "X-Next-Cursor": {"schema": {"type": "string"}, "description": "Where a table file goes on."}
-            },
-        }
-    },
-)
+@blueprint.doc(operation_id="listExecutions", responses=_PAGE)
 def listed(search: Search) -> Any:
     """List executions.
 
@@ -91,13 +91,7 @@ def listed(search: Search) -> Any:
 @blueprint.get("/executions/<identity>")
 @blueprint.input(Known, location="headers", arg_name="known")
 @blueprint.output(models.Execution)
-@blueprint.doc(
-    operation_id="getExecution",
-    responses={
-        200: {"headers": {"ETag": {"schema": {"type": "string"}}}},
-        304: "Nothing has changed since that ETag",
-    },
-)
+@blueprint.doc(operation_id="getExecution", responses=_ONE)
 def one(identity: str, known: Known) -> AnyResponse:
     """Return one execution.
 

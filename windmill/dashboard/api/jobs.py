@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from itertools import groupby, islice
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from apiflask import APIBlueprint
 from pydantic import Field
@@ -29,8 +29,11 @@ class Search(Query):
 
     q: Text = Field(default="", description="Words of its key, description or owner.")
     project: Text = ""
-    state: Literal[search.STATES] | None = Field(  # type: ignore[valid-type] - of these words
-        default=None, description="Of its last execution, or of the job."
+    state: str | None = Field(
+        default=None,
+        pattern=f"^({'|'.join(search.STATES)})$",
+        description="Of its last execution, or of the job.",
+        json_schema_extra={"enum": list(search.STATES)},
     )
     label: Text = Field(default="", description="A name and its value as team=sales.")
     attention: Flag = Field(

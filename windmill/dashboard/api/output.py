@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final, Literal
 
@@ -15,7 +15,7 @@ from werkzeug.exceptions import ServiceUnavailable
 
 from windmill.core.documents import Document, to_text
 from windmill.core.ports import OutputBlock, Stream
-from windmill.dashboard.api.edge import Query
+from windmill.dashboard.api.edge import Query, Responses
 from windmill.dashboard.context import facts, store
 from windmill.dashboard.failures import RETRY_SECONDS
 from windmill.dashboard.output import cut, find
@@ -30,6 +30,20 @@ TYPES: Final = {
     "raw": "application/octet-stream",
     "text": "text/plain; charset=utf-8",
     "jsonl": "application/x-ndjson",
+}
+_PIECE: Final[Responses] = {
+    200: {
+        "description": "The output",
+        "content": {
+            TYPES["raw"]: {"schema": {"type": "string", "format": "binary"}},
+            "text/plain": {"schema": {"type": "string"}},
+            TYPES["jsonl"]: {"schema": {"type": "string"}},
+        },
+        "headers": {
+            "X-Output-Next": {"schema": {"type": "integer"}, "description": "`after` of the next piece."},
+            "X-Output-State": {"schema": {"type": "string"}, "description": "The state before this was read."},
+        },
+    }
 }
 _STREAMS: Final = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR}
 
@@ -46,6 +60,7 @@ EVENT: Final = {
     },
     "required": ["data"],
 }
+_EVENTS: Final[Responses] = {200: {"description": "Events", "content": {"text/event-stream": {"schema": EVENT}}}}
 
 Frame = Annotated[int, Field(ge=0, le=FRAME_MAX)]
 
@@ -78,23 +93,7 @@ class Seen(BaseModel):
 
 @blueprint.get("/executions/<identity>/output")
 @blueprint.input(Piece, location="query", arg_name="asked")
-@blueprint.doc(
-    operation_id="getOutput",
-    responses={
-        200: {
-            "description": "The output",
-            "content": {
-                TYPES["raw"]: {"schema": {"type": "string", "format": "binary"}},
-                "text/plain": {"schema": {"type": "string"}},
-                TYPES["jsonl"]: {"schema": {"type": "string"}},
-            },
-            "headers": {
-                "X-Output-Next": {"schema": {"type": "integer"}, "description": "`after` of the next piece."},
-                "X-Output-State": {"schema": {"type": "string"}, "description": "The state before this was read."},
-            },
-        }
-    },
-)
+@blueprint.doc(operation_id="getOutput", responses=_PIECE)
 def piece(identity: str, asked: Piece) -> Response:
     """Return the output that follows a frame, or its last lines; about 256 KiB at most.
 
@@ -109,7 +108,8 @@ def piece(identity: str, asked: Piece) -> Response:
         blocks = store().output(identity, after=asked.after, limit=PIECE)
         following = last(blocks, asked.after)
         blocks = _of(blocks, asked)
-    answer = Response(_FORMS[asked.format](blocks, execution), content_type=TYPES[asked.format])
+    content = _FORMS[asked.format](blocks, execution)
+    answer = Response(content, content_type=TYPES[asked.format])
     answer.headers["X-Output-Next"] = str(following)
     answer.headers["X-Output-State"] = execution["state"]
     return answer
@@ -118,10 +118,7 @@ def piece(identity: str, asked: Piece) -> Response:
 @blueprint.get("/executions/<identity>/output/stream")
 @blueprint.input(After, location="query", arg_name="asked")
 @blueprint.input(Seen, location="headers", arg_name="seen")
-@blueprint.doc(
-    operation_id="streamOutput",
-    responses={200: {"description": "Events", "content": {"text/event-stream": {"schema": EVENT}}}},
-)
+@blueprint.doc(operation_id="streamOutput", responses=_EVENTS)
 def stream(identity: str, asked: After, seen: Seen) -> Response:
     """Return the output that follows a frame as it comes, as server-sent events.
 
@@ -187,4 +184,8 @@ def _lines(blocks: Iterable[OutputBlock]) -> Iterator[dict[str, Any]]:
         }
 
 
-_FORMS: Final = {"raw": _raw, "text": _text, "jsonl": _jsonl}
+_FORMS: Final[dict[str, Callable[[list[OutputBlock], Document], str | bytes]]] = {
+    "raw": _raw,
+    "text": _text,
+    "jsonl": _jsonl,
+}

@@ -55,10 +55,10 @@ def _told(row: Document) -> Document:
 
 
 def _live(row: Document) -> Document | None:
-    return row["applied"] and row["applied"] | {"live": True}
+    return {**row["applied"], "live": True} if row["applied"] else None
 
 
 def _attempted(row: Document) -> Document | None:
     """Return what was tried last; that it went live says the outcome."""
     attempted = row.get("attempted")
-    return attempted and attempted | {"live": attempted.get("outcome") == "published"}
+    return {**attempted, "live": attempted.get("outcome") == "published"} if attempted else None
