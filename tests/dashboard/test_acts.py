@@ -408,6 +408,12 @@ def test_the_page_of_a_form_is_for_those_who_may_send_it(site: Site, path: str) 
     assert site.client.get(path).status_code == 403
 
 
+@pytest.mark.parametrize("path", [RUN, PAUSE, STOP, RERUN, SYNC])
+def test_the_page_of_a_form_leads_to_where_one_signs_in(home: Path, path: str) -> None:
+    answer = Site(home / ".windmill" / "windmill.db").client.get(path)
+    assert (answer.status_code, answer.location) == (303, f"/sign-in?next={path}")
+
+
 @pytest.mark.parametrize("path", [RUN, PAUSE, RESUME, STOP, RERUN, SYNC])
 def test_nothing_acts_without_the_token_of_a_form(site: Site, path: str) -> None:
     assert site.client.post(path, data={"identity": "a" * 32}).status_code == 400

@@ -56,7 +56,7 @@ def rows(site: Site, **wanted: Any) -> list[str]:
         ({"job": "p/@sync", "params": {"accept": True}}, "Sync, accepting removals"),
         ({"job": "p/@sync", "params": {"revision": "a"}}, "Make a revision available again"),
         ({"kind": "stop", "execution": EXECUTION}, "Stop"),
-        ({"kind": "pause", "until": "2026-01-01T14:05:00.000Z"}, "Pause until 2026-01-01 14:05 UTC"),
+        ({"kind": "pause", "until": "2026-01-01T14:05:00.000Z"}, "Pause p/ hello until 2026-01-01 14:05:00 UTC"),
         ({"kind": "pause", "until": None}, "Pause"),
         ({"kind": "resume"}, "Resume"),
         ({"kind": "poll", "job": None, "project": "shop"}, "Look at the source"),

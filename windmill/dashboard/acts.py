@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from apiflask import APIBlueprint
-from flask import Flask, current_app, render_template, request, url_for
+from flask import Flask, current_app, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from werkzeug.exceptions import Forbidden, NotFound, Unauthorized
+from werkzeug.exceptions import Forbidden, NotFound
+from werkzeug.wrappers import Response
 
 from windmill.core import wishes
 from windmill.core.documents import Document
@@ -42,10 +43,13 @@ def sign_in_path() -> str:
     return url_for("sign_in.page", next=request.full_path.rstrip("?"))
 
 
-def only_for_acting() -> None:
-    """Refuse the page of a form to those who could not send it."""
-    if not may_act():
-        raise Forbidden("You may look here, and not act.") if viewer().name else Unauthorized("Sign in first.")
+def only_for_acting() -> Response | None:
+    """Lead those who could not send a form to where they sign in, and refuse its page to those who have."""
+    if may_act():
+        return None
+    if path := sign_in_path():
+        return redirect(path, 303)
+    raise Forbidden(_("You may look here, and not act."))
 
 
 blueprint.before_request(only_for_acting)

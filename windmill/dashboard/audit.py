@@ -98,6 +98,7 @@ def told(one: Document, instant: datetime) -> dict[str, Any]:
         "since": relative(at, instant),
         "who": str(one.get("by") or ""),
         "what": _in_words(one),
+        "until": str(one.get("until") or ""),
         "note": str(one.get("note") or ""),
         "params": _params(one),
         "job": "" if project else job,
@@ -139,8 +140,6 @@ def _in_words(one: Document) -> str:
         return str(_("Sync, accepting removals"))
     if what == "sync" and (one.get("params") or {}).get("revision"):
         return str(_("Make a revision available again"))
-    if what == "pause" and one.get("until"):
-        return str(_("Pause until %(instant)s", instant=f"{str(one['until'])[:16].replace('T', ' ')} UTC"))
     return str(WHATS.get(what, what))
 
 
