@@ -30,6 +30,8 @@ MORE: Final = (
 # By blueprint, the page it belongs to.
 PARTS: Final = {
     "job": "overview.overview",
+    "acts": "overview.overview",
+    "again": "executions.listing",
     "execution": "executions.listing",
     "project": "projects.page",
     "help": "help.page",
