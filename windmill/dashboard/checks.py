@@ -71,13 +71,18 @@ def look() -> Readings:
     )
 
 
-def checks(seen: Readings) -> Iterator[Check]:
-    """Yield every verdict, also those that are ok."""
+def around(seen: Readings) -> Iterator[Check]:
+    """Yield the verdicts on what jobs need to run and to be recorded, also those that are ok."""
     yield _scheduler(seen)
     yield _store(seen)
     yield _journal(seen)
     if seen.machine.get("disk"):
         yield _disk(seen.machine["disk"])
+
+
+def checks(seen: Readings) -> Iterator[Check]:
+    """Yield every verdict, also those that are ok."""
+    yield from around(seen)
     if seen.took is not None:
         yield _files(seen)
         if seen.projects:
