@@ -239,3 +239,11 @@ def test_an_expression_that_is_none_says_why(home: Path) -> None:
 
 def test_the_schema_of_a_job_is_json(home: Path) -> None:
     assert "entry_point" in windmill(home, "schema", "job").json["properties"]
+
+
+def test_the_schema_of_a_project_is_json(home: Path) -> None:
+    assert "git" in windmill(home, "schema", "project").json["properties"]
+
+
+def test_the_contract_of_the_api_needs_no_home(tmp_path: Path) -> None:
+    assert "/api/v1/status" in windmill(tmp_path, "openapi").json["paths"]

@@ -85,6 +85,7 @@ def schema() -> None:
 
     Examples:
         windmill schema job > job.schema.json
+        windmill schema project
 
     An editor that speaks yaml-language-server is told of it by the first line of jobs.d/hello.yaml.
     """
@@ -103,3 +104,18 @@ def print_job_schema(session: Session) -> None:
     from windmill.jobs.schema import job_schema
 
     session.print_json(job_schema())
+
+
+@schema.command("project", cls=Verb)
+@click.pass_obj
+def print_project_schema(session: Session) -> None:
+    """Print the JSON Schema of what windmill.toml says of a project.
+
+    Examples:
+        windmill schema project
+
+    It describes a table [projects.NAME].
+    """
+    from windmill.app.schemas import schemas
+
+    session.print_json(schemas()["project"])

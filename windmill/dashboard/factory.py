@@ -57,7 +57,7 @@ def create_app(facts: Facts) -> APIFlask:
     """
     app = APIFlask(
         "windmill.dashboard",
-        title="WindMill",
+        title=contracts.TITLE,
         version=facts.version,
         json_errors=False,
         docs_path=None,

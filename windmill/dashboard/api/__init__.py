@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from apiflask import APIBlueprint, APIFlask
 from flask import Request
 from werkzeug.exceptions import BadRequest
 
+from windmill.core.documents import Document
 from windmill.dashboard.api import (
     acts,
     audit,
@@ -45,3 +46,11 @@ def install(app: APIFlask, *, actions: bool) -> None:
     if actions:
         blueprint.register_blueprint(acts.blueprint)
     app.register_blueprint(blueprint)
+
+
+def contract(version: str) -> Document:
+    """Return the OpenAPI document of the API with all that acts, without a home."""
+    app = APIFlask("windmill.dashboard", title=contracts.TITLE, version=version, docs_path=None, spec_path=None)
+    install(app, actions=True)
+    document: Any = app.spec
+    return cast(Document, document)

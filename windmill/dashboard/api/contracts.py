@@ -15,6 +15,7 @@ from windmill.dashboard.context import facts
 
 blueprint = APIBlueprint("contracts", __name__, tag="Contracts")
 
+TITLE: Final = "WindMill"
 SPEC_PATH: Final = "/api/v1/openapi.json"
 DESCRIPTION: Final = """\
 Everything that the dashboard shows, and what can be asked of the scheduler.

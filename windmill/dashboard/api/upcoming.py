@@ -37,7 +37,8 @@ class Hours(Query):
 def listed(asked: Hours) -> Document:
     """List what is going to start in the next hours."""
     instant, end = now(), now() + timedelta(hours=asked.hours)
-    jobs = [job for job in catalog.jobs() if (first := catalog.next_start(job)) and first < end]
+    first = ((at, job["id"], job) for at, job in catalog.due_next(catalog.jobs()) if at < end)
+    jobs = [job for _, _, job in heapq.nsmallest(asked.limit + 1, first, key=lambda one: one[:2])]  # no other's comes
     due = list(islice(heapq.merge(*(_starts(job, instant, end) for job in jobs)), asked.limit + 1))
     if len(due) > asked.limit:
         end = due.pop()[0]
