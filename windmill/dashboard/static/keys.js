@@ -5,7 +5,7 @@
   const PATIENCE = 1500; // milliseconds between g and what follows
   const dialog = document.getElementById("keys");
   const menu = document.querySelector(".menu");
-  let going = 0;
+  let going = -Infinity;
 
   const typing = ({ target }) => target.isContentEditable || target.closest?.("input, textarea, select, .xterm");
 
@@ -19,7 +19,7 @@
   function pressed(event) {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing || dialog.open || typing(event)) return;
     const after = performance.now() - going < PATIENCE;
-    going = 0;
+    going = -Infinity;
     if (after) {
       const link = document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`);
       if (link) location.assign(link.href);
