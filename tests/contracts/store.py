@@ -675,6 +675,14 @@ def test_requests_are_pending_oldest_first_until_they_are_answered(stores: Store
     assert store.request("b") == {**request("b", at=2), **answer("b", "refused")}
 
 
+def test_a_request_that_was_done_by_who_asked_waits_for_nobody(stores: Stores) -> None:
+    store = stores()
+    done = {**request("a"), **answer("a")}
+    store.add_request(done)
+    assert store.pending_requests() == []
+    assert store.requests().items == [done]
+
+
 def test_the_same_request_twice_is_one_request(stores: Stores) -> None:
     store = stores()
     store.add_request(request("a"))

@@ -249,7 +249,7 @@ class Store(Protocol):
         """Return the status document of that name ("scheduler", "catalog", "jobs"), or None."""
 
     def add_request(self, request: Document) -> None:
-        """Store a request in state pending; the same id twice is one request."""
+        """Store a request, pending unless it says another state; the same id twice is one request."""
 
     def request(self, identity: str) -> Document | None:
         """Return the request with its state and answer."""

@@ -190,8 +190,8 @@ class MongoStore:
         return returned({key: value for key, value in found.items() if key != "_id"}) if found else None
 
     def add_request(self, request: Document) -> None:
-        """Store a request in state pending; the same id twice is one request."""
-        document = with_key(stored_request({**request, "state": "pending"}))
+        """Store a request, pending unless it says another state; the same id twice is one request."""
+        document = with_key(stored_request({"state": "pending", **request}))
         with self._answering():
             insert(self._database["requests"], [encode(document)])
 

@@ -162,9 +162,9 @@ class SqliteStore:
         return _only(self._documents("SELECT document FROM status WHERE name = ?", (name,)))
 
     def add_request(self, request: Document) -> None:
-        """Store a request in state pending; the same id twice is one request."""
+        """Store a request, pending unless it says another state; the same id twice is one request."""
         with self._transaction() as connection:
-            sqlite_writes.add_request(connection, {**request, "state": "pending"})
+            sqlite_writes.add_request(connection, {"state": "pending", **request})
 
     def request(self, identity: str) -> Document | None:
         """Return the request with its state and answer."""
