@@ -64,6 +64,15 @@ def test_what_did_not_simply_succeed_has_a_mark() -> None:
     assert [bar.mark for bar in bars([*lasting(1, state="failed"), *lasting(1)]).bars] == [False, True]
 
 
+def test_bars_of_a_state_are_one_shape_with_the_signs_under_them() -> None:
+    chart = bars([*lasting(2), *lasting(2, state="failed"), *lasting(1)], places=3)
+    (good, good_path, no_signs), (bad, bad_path, signs) = chart.shapes()
+    assert (good, bad) == ("succeeded", "failed")
+    assert good_path == f"M1 12h6v12h-6zM{2 * STEP + 1} 0h6v24h-6z"
+    assert bad_path == f"M{STEP + 1} 0h6v24h-6z"
+    assert (no_signs, signs) == ("", f"M{STEP + 2} 27l4 4m0-4l-4 4")
+
+
 def test_only_successes_say_what_is_usual() -> None:
     assert usual_ms([*lasting(10, 20, 30, None), *lasting(9000, state="failed")]) == 20
 

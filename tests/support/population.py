@@ -47,7 +47,7 @@ def commit(index: int) -> str:
 
 def load(store: Store, number: int, *, apart: int = 1, jobs: int = JOBS) -> None:
     """Write the jobs, so many executions, output of one of them, and requests of which one is pending."""
-    store.write(Batch(jobs=[a_job(id=f"p{index % 10}/j{index}", digest=f"{index:064x}") for index in range(jobs)]))
+    store.write(Batch(jobs=[_job(index) for index in range(jobs)]))
     waiting = executions(number, apart=apart, jobs=jobs)
     while batch := list(islice(waiting, _PER_BATCH)):
         store.write(Batch(executions=batch))
@@ -57,6 +57,13 @@ def load(store: Store, number: int, *, apart: int = 1, jobs: int = JOBS) -> None
     for name in requests:
         store.add_request({"id": name, "kind": "run", "job": "p0/j0", "by": "ann", "at": "2026-01-01T00:00:00.000Z"})
     store.write(Batch(answers=[{"id": name, "state": "done", "answer": {}} for name in requests[1:]]))
+
+
+def _job(index: int) -> Document:
+    """Return a job that is due once a day."""
+    key, due = f"p{index % 10}/j{index}", f"{index % 60} {index % 24} * * *"
+    written = {"entry_point": "hello.py", "schedule": due, "env": {"SIZE": "large"}}
+    return a_job(id=key, digest=f"{index:064x}", labels={"team": f"t{index % 7}"}, document=written)
 
 
 def _ended(index: int) -> State:

@@ -5,7 +5,7 @@ Thousands of documents take longer to read than a page may take to appear, and c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple, cast
 
@@ -74,15 +74,23 @@ def latest(jobs: Sequence[Document]) -> dict[str, Document]:
 
 def next_start(job: Document) -> datetime | None:
     """Return when the job of `jobs` is due next; found out again when that has passed, or the job has changed."""
-    due, instant = _known().due, now()
-    known = due.get(job["id"])
-    if known is None or not _still(known, job, instant):
-        known = due[job["id"]] = _Due(job, instant, next(iter(facts().starts(job, instant)), None))
-    return known.at
+    return next((at for at, _ in due_next([job])), None)
+
+
+def due_next(jobs: Iterable[Document]) -> Iterator[tuple[datetime, Document]]:
+    """Yield those of the jobs that are due at all, each with when that is next; see `next_start`."""
+    due, instant, starts = _known().due, now(), facts().starts
+    for job in jobs:
+        known = due.get(job["id"])
+        if known is None or not _still(known, job, instant):
+            known = due[job["id"]] = _Due(job, instant, next(iter(starts(job, instant)), None))
+        if known.at is not None:
+            yield known.at, job
 
 
 def _still(known: _Due, job: Document, instant: datetime) -> bool:
-    return known.asked <= instant and (known.at is None or instant < known.at) and known.job == job
+    same = known.job is job or known.job == job
+    return same and known.asked <= instant and (known.at is None or instant < known.at)
 
 
 def _lean(read: Store) -> Sequence[Document]:

@@ -43,6 +43,18 @@ class Bars:
     median_ms: int | None = None
     middle: float | None = None
 
+    def shapes(self) -> list[tuple[str, str, str]]:
+        """Return (state, path, path of the signs under it): all bars of a state as one, for pages of many."""
+        found: dict[str, tuple[list[str], list[str]]] = {}
+        for bar in self.bars:
+            ticks, signs = found.setdefault(bar.execution["state"], ([], []))
+            ticks.append(f"M{bar.x} {bar.y:g}h{BAR}v{bar.height:g}h-{BAR}z")
+            if bar.execution["state"] in FAILURES:
+                signs.append(f"M{bar.x + 1} {self.height + 3}l4 4m0-4l-4 4")
+            elif bar.mark:
+                signs.append(f"M{bar.x + 1} {self.height + 5}h4")
+        return [(state, "".join(ticks), "".join(signs)) for state, (ticks, signs) in found.items()]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:

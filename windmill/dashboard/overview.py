@@ -20,7 +20,7 @@ from windmill.dashboard.words import relative, span
 
 FIRST: Final = 5  # of each sort; pages of their own have the rest
 OPEN: Final = 8  # executions; beyond them their number says enough
-JOBS_SHOWN: Final = 100  # on one page
+JOBS_SHOWN: Final = 50  # on one page
 DAY: Final = timedelta(days=1)
 
 blueprint = APIBlueprint("overview", __name__, enable_openapi=False)
@@ -75,8 +75,7 @@ def _running(executions: Sequence[Document], instant: datetime) -> list[Document
 
 def _next(jobs: Sequence[Document]) -> list[tuple[datetime, Document]]:
     """Return the jobs that start next, the first one first."""
-    due = ((at, job) for job in jobs if (at := catalog.next_start(job)))
-    return nsmallest(FIRST, due, key=lambda one: (one[0], one[1]["id"]))
+    return nsmallest(FIRST, catalog.due_next(jobs), key=lambda one: (one[0], one[1]["id"]))
 
 
 def flags(job: Document) -> list[str]:

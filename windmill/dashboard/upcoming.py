@@ -90,12 +90,8 @@ def _times(executions: Sequence[Document], instant: datetime) -> list[forecast.T
 
 def _due(end: datetime) -> list[Document]:
     """Return the jobs that start before `end`, the first to start first."""
-    found = []
-    for job in catalog.jobs():
-        first = catalog.next_start(job)
-        if first and first < end:
-            found.append((first, job["id"], job))
-    return [job for _, _, job in sorted(found, key=lambda one: one[:2])]
+    due = [(first, job["id"], job) for first, job in catalog.due_next(catalog.jobs()) if first < end]
+    return [job for _, _, job in sorted(due, key=lambda one: one[:2])]
 
 
 def _lanes(jobs: list[Document], instant: datetime, length: timedelta) -> list[forecast.Lane]:

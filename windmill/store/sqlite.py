@@ -95,8 +95,8 @@ class SqliteStore:
 
     def recent(self, jobs: Sequence[str], *, limit: int = 20) -> dict[str, list[Document]]:
         """Return {id, state, queued_at, duration_ms} of the last executions of each job that were not skipped."""
-        found = {job: sqlite_pages.brief(self._rows(sqlite_pages.RECENT, (job, limit))) for job in jobs}
-        return {job: executions for job, executions in found.items() if executions}
+        with answering(self._path):
+            return sqlite_pages.recent(self._connection, jobs, limit=limit)
 
     def neighbours(self, execution: Document) -> tuple[Document | None, Document | None]:
         """Return the executions of its job before and after this one that were not skipped, as `recent` does."""
