@@ -162,7 +162,11 @@ def draft_of(form: Form) -> Draft:
     troubles: dict[str, list[Trouble]] = {}
     for mistake in composed.mistakes:
         troubles.setdefault(mistake.field, []).append(Trouble(mistake.words))
+    if not form["name"]:
+        troubles.setdefault("name", []).append(Trouble(_("Give the job a name.")))
     for path, problem in checked.findings:
+        if problem.code == "name":  # that of the file, which is the job's here
+            continue
         told = Trouble(_in_words(problem), problem.severity == "error")
         troubles.setdefault(field_of(path), []).append(told)
     if claim := _claimed(checked.key, f"jobs.d/{form['name']}.yaml"):
