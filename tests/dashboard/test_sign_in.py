@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from ipaddress import ip_network
@@ -33,7 +34,8 @@ class Door:
             "ana": Account(role=Role.ACT, token=lambda: TOKEN, password=lambda: HASH),
             "bia": Account(role=Role.READ, token=lambda: "sha256:" + sha256(b"b" * 30).hexdigest()),
         }
-        self.access = Access(**{"auth": auth, "anonymous": Role.NOBODY, "accounts": accounts} | more)
+        known: dict[str, Any] = {"auth": auth, "anonymous": Role.NOBODY, "accounts": accounts}
+        self.access = Access(**known | more)
         self.site = Site(database, access=lambda: self.access, claim=self.claim, clock=lambda: self.now)
         self.client = self.site.client
 
@@ -42,8 +44,7 @@ class Door:
 
     def change(self, **changes: Any) -> None:
         """Let somebody write something else into windmill.toml."""
-        names = ("auth", "anonymous", "accounts", "proxy", "issuer")
-        self.access = Access(**{name: getattr(self.access, name) for name in names} | changes)
+        self.access = replace(self.access, **changes)
 
     def enter(self, secret: str, name: str = "", **more: Any) -> TestResponse:
         """Fill in the form of the sign-in page."""
