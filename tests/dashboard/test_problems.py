@@ -136,7 +136,7 @@ def test_a_file_of_a_commit_is_told_with_its_author_and_what_runs_instead(tmp_pa
     site.put(catalog(a_problem(file="etl@3f2a91c0d4:jobs.d/sums.yaml"), stale=["etl/sums"]))
     site.put(Batch(jobs=[a_job(id="etl/sums", file="etl@1111111111:jobs.d/sums.yaml")]))
     page = shown(site)
-    assert "commit 3f2a91c0d4 · Ana · Sum · so since 1 h ago" in page
+    assert "commit 3f2a91c0d4 · Ana · Sum · tried 1 h ago" in page
     assert "▶ The version of 1111111111 keeps running: etl/ sums" in page
 
 
@@ -156,7 +156,7 @@ def test_a_file_of_the_home_says_since_when_it_is_as_it_is(tmp_path: Path) -> No
     changed = {"jobs.d/x.yaml": NOW - timedelta(minutes=20)}
     site = Site(tmp_path / "windmill.db", ground=Ground(changed=changed.get))
     site.put(catalog(a_problem()))
-    assert "so since 20 min ago" in shown(site)
+    assert "saved 20 min ago" in shown(site)
 
 
 def test_a_source_is_told_once_and_whether_it_was_reached(site: Site) -> None:

@@ -200,7 +200,7 @@ def test_the_push_address_says_whether_its_secret_is_set_and_when_it_was_used(da
     for one in with_others:
         shop.site.request(one)
     page = shop.shown()
-    assert "/hooks/git/shop ✓ its secret is set; last push 3 min ago" in page
+    assert "/hooks/git/shop ✓ its secret is set; the last push came 3 min ago" in page
     assert "Secret to Everybody" not in shop.html()
 
 

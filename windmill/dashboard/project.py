@@ -20,6 +20,7 @@ from windmill.core.ports import ExecutionFilter, Store
 from windmill.dashboard import catalog, projects
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.records import short
+from windmill.dashboard.text import visible
 from windmill.dashboard.words import relative, why
 
 SYNCS: Final = 30  # executions of the sync that the timeline goes back
@@ -125,7 +126,7 @@ def _files(jobs: Iterable[Document], known: Document) -> list[dict[str, Any]]:
         {
             "file": file,
             "jobs": sorted(defined, key=lambda job: int(job["line"])),
-            "held": held.get(file.rpartition(":jobs.d/")[2], "")[:12],
+            "held": visible(held.get(file.rpartition(":jobs.d/")[2], "")[:12]),
         }
         for file, defined in sorted(found.items())
     ]
@@ -156,5 +157,5 @@ def _since(text: str | None, instant: datetime) -> str:
 def _nobody(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, list(known), n=3)
     if near:
-        return _("There is no project %(name)s. There is %(near)s.", name=name[:100], near=", ".join(near))
-    return _("There is no project %(name)s.", name=name[:100])
+        return str(_("There is no project %(name)s. There is %(near)s.", name=name[:100], near=", ".join(near)))
+    return str(_("There is no project %(name)s.", name=name[:100]))
