@@ -28,7 +28,7 @@ MACHINE: Document = {
 
 
 def beat(**changes: Any) -> Batch:
-    known = {
+    known: Document = {
         "id": "scheduler",
         "at": to_text(NOW - timedelta(seconds=2)),
         "started_at": to_text(NOW - timedelta(days=2)),

@@ -43,7 +43,7 @@ def catalog(*problems: Document, **facts: Any) -> Batch:
 
 
 def beat(**changes: Any) -> Batch:
-    known = {"id": "scheduler", "at": to_text(NOW), "left": False, "waiting": [], "retries": []}
+    known: Document = {"id": "scheduler", "at": to_text(NOW), "left": False, "waiting": [], "retries": []}
     return Batch(status={"scheduler": known | changes})
 
 

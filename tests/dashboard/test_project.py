@@ -140,7 +140,7 @@ def test_a_sync_that_published_is_told_by_what_it_published(database: Path) -> N
     ("outcome", "words"), [("refused", "✕ refused main@999999999999"), ("held", "■ held back main@999999999999")]
 )
 def test_an_attempt_that_came_to_nothing_says_why(database: Path, outcome: str, words: str) -> None:
-    attempted = {
+    attempted: Document = {
         "revision": f"main@sha1:{NEW}",
         "key": NEW,
         "outcome": outcome,
@@ -170,7 +170,7 @@ def test_a_revision_outlives_the_execution_that_published_it(database: Path) -> 
 
 
 def test_the_environment_lists_its_packages(database: Path) -> None:
-    environment = {"key": "e" * 40, "python": "3.11.9", "asked_by": "requirements.txt", "count": 2}
+    environment: Document = {"key": "e" * 40, "python": "3.11.9", "asked_by": "requirements.txt", "count": 2}
     environment |= {"packages": [["flask", "3.1.0"], ["six", "1.17"]], "built_at": to_text(ago(days=2))}
     page = Shop(database, known(environment=environment)).shown()
     for words in ("Python 3.11.9", "Key eeeeeeeeeeee", "Built 2 d ago", "2 packages flask 3.1.0 six 1.17"):
@@ -178,7 +178,14 @@ def test_the_environment_lists_its_packages(database: Path) -> None:
 
 
 def test_an_environment_that_is_gone_is_told(database: Path) -> None:
-    environment = {"key": "e" * 40, "python": "", "asked_by": "", "count": 0, "packages": [], "built_at": None}
+    environment: Document = {
+        "key": "e" * 40,
+        "python": "",
+        "asked_by": "",
+        "count": 0,
+        "packages": [],
+        "built_at": None,
+    }
     assert "It is not on disk: a sync builds it anew." in Shop(database, known(environment=environment)).shown()
 
 
@@ -236,9 +243,9 @@ def test_while_the_store_is_away_the_page_says_so(database: Path) -> None:
 
 def test_nothing_that_others_wrote_becomes_markup(database: Path) -> None:
     revision = a_revision(LIVE, live=True, author=CANARY, subject=CANARY, revision=CANARY)
-    attempted = {"revision": CANARY, "key": "", "outcome": CANARY, "error": CANARY, "author": CANARY}
+    attempted: Document = {"revision": CANARY, "key": "", "outcome": CANARY, "error": CANARY, "author": CANARY}
     attempted |= {"subject": CANARY, "at": to_text(ago(minutes=9, seconds=55)), "removes": [CANARY]}
-    environment = {"key": CANARY, "python": CANARY, "asked_by": CANARY, "count": 1}
+    environment: Document = {"key": CANARY, "python": CANARY, "asked_by": CANARY, "count": 1}
     environment |= {"packages": [[CANARY, CANARY]], "built_at": to_text(NOW)}
     facts = known(source=CANARY, ref=CANARY, path=CANARY, settings=[[CANARY, CANARY]], revisions=[revision])
     shop = Shop(database, facts | {"attempted": attempted, "environment": environment, "good": {CANARY: CANARY}})

@@ -48,7 +48,7 @@ class ProjectFacts:
         attempted = known.attempted
         return self._brief(project) | {
             "id": name,
-            "settings": _settings(project),
+            "settings": _settings(self._home, project),
             "webhook": project.settings.webhook is not None,
             "revisions": self._revisions(known),
             "attempted": self._attempt(name, attempted) if attempted else None,
@@ -145,7 +145,7 @@ def _source(home: Home, project: Project) -> str:
     return home.shown(project.path) if project.path else ""
 
 
-def _settings(project: Project) -> list[list[str]]:
+def _settings(home: Home, project: Project) -> list[list[str]]:
     """Return what windmill.toml says of the project, as pairs of a key and a value that holds no secret."""
     said, default = project.settings, ProjectSettings()
     pairs = {
@@ -153,8 +153,8 @@ def _settings(project: Project) -> list[list[str]]:
         "ref": said.ref if said.git else "",
         "path": said.path,
         "poll": f"{said.poll.total_seconds():g}s" if said.git else "",
-        "token": _place(said.token),
-        "webhook": _place(said.webhook),
+        "token": _place(home, said.token),
+        "webhook": _place(home, said.webhook),
         "verify": ", ".join(filter(None, (said.verify.allowed_signers, said.verify.gpg_home))) if said.verify else "",
         "python": said.python or "",
         "source_builds": "true" if said.source_builds != default.source_builds else "",
@@ -162,11 +162,13 @@ def _settings(project: Project) -> list[list[str]]:
     return [[key, value] for key, value in pairs.items() if value]
 
 
-def _place(secret: SecretSource | None) -> str:
+def _place(home: Home, secret: SecretSource | None) -> str:
     """Return where the value of a secret is found."""
     if secret is None:
         return ""
-    return f"from_env {secret.from_env}" if secret.from_env is not None else f"from_file {secret.from_file}"
+    if secret.from_env is not None:
+        return f"from_env {secret.from_env}"
+    return f"from_file {home.shown(Path(secret.from_file or ''))}"
 
 
 def _key(revision: str) -> str:
