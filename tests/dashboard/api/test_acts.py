@@ -46,7 +46,12 @@ def test_a_run_is_a_request_of_the_viewer_with_its_params(site: Site) -> None:
     answer = site.client.post(RUN, json={"params": {"day": 3}})
     (request,) = asked(site)
     assert (answer.status_code, answer.headers["Location"]) == (202, f"/api/v1/requests/{request['id']}")
-    assert (request["kind"], request["job"], request["params"], request["via"]) == ("run", "p/hello", {"day": 3}, "api")
+    assert (request["kind"], request["job"], request["params"], request["via"]) == (
+        "run",
+        "p/hello",
+        {"day": 3},
+        "api",
+    )
 
 
 def test_what_the_scheduler_started_is_where_the_answer_says(site: Site, failed: str) -> None:

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.builders import NOON, a_job, an_execution
+from tests.support.dashboard import NOW, Site
+from tests.support.executions import document
+from windmill.core.documents import to_text
+from windmill.core.model import State
+from windmill.core.ports import Batch
+from windmill.dashboard.access import Access, Role
+
+HOSTILE = 'a"b\\c\nwindmill_running 7'
+Samples = dict[tuple[str, str], float]
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path / "windmill.db")
+
+
+def scraped(site: Site) -> Samples:
+    """What Prometheus reads: by name and the value of the label."""
+    answer = site.client.get("/metrics")
+    assert (answer.status_code, answer.mimetype) == (200, "text/plain")
+    families = text_string_to_metric_families(answer.text)
+    return {(one.name, "".join(one.labels.values())): one.value for family in families for one in family.samples}
+
+
+def test_what_the_scheduler_says_of_itself_is_told(site: Site) -> None:
+    waiting = [{"job": "p/a", "since": to_text(NOW - timedelta(seconds=90))}, {"job": "p/b", "since": to_text(NOW)}]
+    backlog = {"bytes": 4096, "away_since": to_text(NOON), "error": "gone", "full": False, "rejected": 0}
+    told = {"at": to_text(NOW - timedelta(seconds=3)), "running": 2, "waiting": waiting, "backlog": backlog}
+    site.put(Batch(status={"scheduler": {"id": "scheduler", **told}}))
+    found = scraped(site)
+    assert found["windmill_heartbeat_age_seconds", ""] == 3
+    assert (found["windmill_running", ""], found["windmill_waiting", ""]) == (2, 2)
+    assert found["windmill_waiting_oldest_seconds", ""] == 90
+    assert found["windmill_journal_backlog_bytes", ""] == 4096
+    assert found["windmill_scheduler_store_up", ""] == 0
+
+
+def test_of_a_scheduler_that_was_never_heard_of_there_is_no_age(site: Site) -> None:
+    found = scraped(site)
+    assert ("windmill_heartbeat_age_seconds", "") not in found
+    assert (found["windmill_build_info", "1"], found["windmill_store_up", ""]) == (1, 1)
+
+
+def test_todays_executions_are_counted_by_state(site: Site) -> None:
+    yesterday = an_execution(id="9" * 16, queued_at=NOON - timedelta(days=1), state=State.FAILED)
+    site.put(Batch(executions=[an_execution(), an_execution(id="2" * 16, state=State.FAILED), yesterday]))
+    found = scraped(site)
+    assert found["windmill_executions_today", "succeeded"] == found["windmill_executions_today", "failed"] == 1
+    assert found["windmill_executions_today", "lost"] == 0
+
+
+def test_a_job_that_fails_still_tells_when_it_succeeded_last(site: Site) -> None:
+    good = document(1, job="p/hello")
+    bad = [document(number, State.FAILED, job="p/hello") for number in range(2, 40)]
+    site.put(Batch(jobs=[a_job()], executions=[good, *bad]))
+    found = scraped(site)
+    assert found["windmill_job_last_success_timestamp_seconds", "p/hello"] == document_time(1)
+    assert found["windmill_job_last_failure_timestamp_seconds", "p/hello"] == document_time(39)
+
+
+def document_time(number: int) -> float:
+    return (NOON - timedelta(hours=12) + timedelta(seconds=number)).timestamp()
+
+
+def test_problems_and_sources_are_told(site: Site) -> None:
+    problems = [{"severity": severity, "file": "a"} for severity in ("error", "warning", "error")]
+    sources = [
+        {"id": "p", "sync": "synced", "error": "", "applied": None, "seen_at": to_text(NOW - timedelta(seconds=20))},
+        {"id": "q", "sync": "error", "error": "gone", "applied": None},
+    ]
+    told = {"catalog": {"id": "catalog", "problems": problems}, "projects": {"id": "projects", "projects": sources}}
+    site.put(Batch(status=told))
+    found = scraped(site)
+    assert (found["windmill_problems", "error"], found["windmill_problems", "warning"]) == (2, 1)
+    assert (found["windmill_project_synced", "p"], found["windmill_project_synced", "q"]) == (1, 0)
+    assert found["windmill_project_seen_age_seconds", "p"] == 20
+    assert ("windmill_project_seen_age_seconds", "q") not in found
+
+
+def test_a_name_cannot_become_a_metric(site: Site) -> None:
+    site.put(Batch(jobs=[a_job(id=f"p/{HOSTILE}")], executions=[an_execution(job=f"p/{HOSTILE}")]))
+    found = scraped(site)
+    assert ("windmill_job_last_success_timestamp_seconds", f"p/{HOSTILE}") in found
+    assert found["windmill_running", ""] == 0
+
+
+def test_a_store_that_is_away_is_told_and_not_a_failure(site: Site) -> None:
+    site.database.unlink()
+    assert scraped(site) == {
+        ("windmill_build_info", "1"): 1,
+        ("windmill_streams", ""): 0,
+        ("windmill_streams_max", ""): 128,
+        ("windmill_store_up", ""): 0,
+    }
+
+
+@pytest.mark.parametrize(("address", "status"), [("127.0.0.1", 200), ("::1", 200), ("192.0.2.7", 401), ("", 401)])
+def test_metrics_are_for_this_machine_and_for_readers(tmp_path: Path, address: str, status: int) -> None:
+    closed = Site(tmp_path / "windmill.db", access=lambda: Access(auth="token", anonymous=Role.NOBODY))
+    assert closed.client.get("/metrics", environ_base={"REMOTE_ADDR": address}).status_code == status
+
+
+def test_a_reader_gets_metrics_from_anywhere(site: Site) -> None:
+    site.sign_in(Role.READ)
+    assert site.client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200
