@@ -78,6 +78,8 @@ def _channel(larger: Mapping[str, int]) -> type[Any]:
     """Return the connection of a browser that may send more to some paths; others are cut off before they are kept."""
 
     class Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no types
+        adj: Any
+
         def parse_header(self, header_plus: bytes) -> None:
             super().parse_header(header_plus)
             if self.command == "POST" and self.path in larger:
