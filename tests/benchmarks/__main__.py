@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks core`: every budget that a real `windmill up` on a temporary home can be held to.
 
-`python -m tests.benchmarks pages`: what the pages of the dashboard ask of an embedded store of 1,000,000 executions.
+`python -m tests.benchmarks pages`: every page of the dashboard, and what they ask of an embedded store of 1,000,000
+executions of 2,000 jobs.
 
 `python -m tests.benchmarks viewers`: how soon a hundred people who watch an execution see what it prints.
 

@@ -1,4 +1,4 @@
-"""What the pages of the dashboard ask of the embedded store, when it holds very many executions of a year."""
+"""The dashboard, and what its pages ask of the embedded store, when that holds very many executions of a year."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from typing import Any, Final
 
 from tests.benchmarks.machine import percentile
 from tests.benchmarks.table import Row
+from tests.benchmarks.visits import visits
 from tests.support.executions import START, identity
-from tests.support.population import JOBS, commit, load
+from tests.support.population import commit, load
+from windmill.core.documents import to_text
 from windmill.core.model import State
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Store
 from windmill.store.sqlite import SqliteStore
@@ -23,25 +25,30 @@ from windmill.store.sqlite import SqliteStore
 Ask = Callable[[Store, int], Any]
 
 BUDGET_MS: Final = 100
-KEEP: Final = "WINDMILL_BENCHMARK_STORE"  # a file to keep the filled store in, or to take it from
+KEEP: Final = "WINDMILL_BENCHMARK_HOME"  # a directory to keep the filled store in, or to take it from
+JOBS: Final = 2000
 _APART: Final = 30  # seconds between two executions: a million in a year
 _WITH_OUTPUT: Final = 2000
 
 
 def pages(number: int, times: int) -> Iterator[Row]:
-    """Fill a store, then ask everything that a page asks, so many times."""
+    """Fill the store of a home, then ask everything that a page asks and open every page, so many times."""
     with TemporaryDirectory() as directory:
-        path = Path(os.environ.get(KEEP) or Path(directory) / "windmill.db")
+        home = Path(os.environ.get(KEEP) or directory)
+        path = home / ".windmill" / "windmill.db"
         if not path.exists():
+            path.parent.mkdir(parents=True)
+            (home / "windmill.toml").touch()
             yield _filled(path, number)
         with closing(SqliteStore(path, readonly=True)) as store:
             for name, ask in questions(number).items():
                 yield _asked(store, name, ask, times)
+        yield from visits(home, number, times)
 
 
 def questions(number: int) -> Mapping[str, Ask]:
     """Return what pages ask; the number of the turn chooses the job or the execution."""
-    now = START + timedelta(seconds=number * _APART)
+    now = _end(number)
     day, year = now - timedelta(days=1), datetime(now.year - 1, now.month, 1, tzinfo=now.tzinfo)
     failed = frozenset({State.FAILED, State.LOST, State.TIMED_OUT})
     lists = {
@@ -83,9 +90,13 @@ def questions(number: int) -> Mapping[str, Ask]:
         "execution": lambda store, turn: store.execution(identity(turn)),
         "neighbours": lambda store, turn: store.neighbours(store.execution(identity(turn * 100)) or {}),
         "recent: 100 of a job": lambda store, turn: store.recent([everything[turn % JOBS]], limit=100),
-        "recent: 20 of 200 jobs": lambda store, _: store.recent(everything),
-        "recent: 20 of 500 jobs": lambda store, _: store.recent((everything * 3)[:500]),
+        "recent: the last of 2,000 jobs": lambda store, _: store.recent(everything, limit=1),
+        "recent: 20 of 200 jobs": lambda store, _: store.recent(everything[:200]),
+        "recent: 20 of 500 jobs": lambda store, _: store.recent(everything[:500]),
         "latest of every job": lambda store, _: store.latest_executions(),
+        "named: 50": lambda store, turn: store.named([identity(turn * 1000 + one) for one in range(50)]),
+        "jobs: all": lambda store, _: store.jobs(),
+        "job": lambda store, turn: store.job(everything[turn % JOBS]),
         "open": lambda store, _: store.open_executions(),
         "tally: 24 h of everything": lambda store, _: store.tally(since=day + timedelta(hours=5), until=now),
         "tally: a year of a job": lambda store, turn: store.tally(job=everything[turn % JOBS], since=year),
@@ -95,6 +106,11 @@ def questions(number: int) -> Mapping[str, Ask]:
     }
 
 
+def _end(number: int) -> datetime:
+    """Return when the last of so many executions was queued, which is now for everything here."""
+    return START + timedelta(seconds=number * _APART)
+
+
 def _listed(wanted: ExecutionFilter, store: Store, _turn: int) -> object:
     return store.executions(wanted)
 
@@ -102,10 +118,10 @@ def _listed(wanted: ExecutionFilter, store: Store, _turn: int) -> object:
 def _filled(path: Path, number: int) -> Row:
     began = time.perf_counter()
     with closing(SqliteStore(path)) as store:
-        load(store, number, apart=_APART)
+        load(store, number, apart=_APART, jobs=JOBS)
         said = [(b"needle " if one % 50 == 0 else b"hay ") * 1000 for one in range(_WITH_OUTPUT)]
         blocks = [OutputBlock(identity(number - one), 1, 1, 1, 0, data) for one, data in enumerate(said, start=1)]
-        store.write(Batch(output=blocks))
+        store.write(Batch(output=blocks, status={"scheduler": {"at": to_text(_end(number))}}))
     elapsed = time.perf_counter() - began
     return Row(
         measure=f"{number} executions written",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -15,6 +16,12 @@ from windmill.store.sqlite_tally import DAY_MS
 _RECENT: Final = """
 SELECT id, state, queued_at, duration_ms FROM execution INDEXED BY execution_ran
 WHERE job = ? AND state <> 'skipped' ORDER BY queued_at DESC, id DESC LIMIT ?"""
+_LAST: Final = """
+SELECT one.job, one.id, one.state, one.queued_at, one.duration_ms FROM json_each(?) AS wanted
+CROSS JOIN execution AS one INDEXED BY execution_ran
+ON one.job = wanted.value AND one.state <> 'skipped' AND (one.queued_at, one.id) = (
+    SELECT last.queued_at, last.id FROM execution AS last INDEXED BY execution_ran
+    WHERE last.job = wanted.value AND last.state <> 'skipped' ORDER BY last.queued_at DESC, last.id DESC LIMIT 1)"""
 BEFORE: Final = """
 SELECT id, state, queued_at, duration_ms FROM execution INDEXED BY execution_ran
 WHERE job = ? AND state <> 'skipped' AND (queued_at, id) < (?, ?) ORDER BY queued_at DESC, id DESC LIMIT 1"""
@@ -28,6 +35,9 @@ WHERE (at, id) < (?, ?) ORDER BY at DESC, id DESC LIMIT ?"""
 
 def recent(connection: sqlite3.Connection, jobs: Sequence[str], *, limit: int) -> dict[str, list[Document]]:
     """Return what `core.ports.Store.recent` is about; there may be thousands of jobs."""
+    if limit == 1:
+        rows = connection.execute(_LAST, (json.dumps(list(jobs)),))
+        return {job: brief([row]) for job, *row in rows}
     found = {job: brief(connection.execute(_RECENT, (job, limit))) for job in jobs if _is_text(job)}
     return {job: executions for job, executions in found.items() if executions}
 
