@@ -11,6 +11,7 @@ import pytest
 from windmill.app.catalog import HomeCatalog
 from windmill.app.home import Home
 from windmill.app.reading import catalog_reader
+from windmill.core.model import is_system
 from windmill.projects import published
 from windmill.projects.published import Attempt, Outcome, Published, Removal, Revision
 
@@ -270,3 +271,40 @@ def test_a_group_without_a_cap_is_pointed_out_until_the_settings_have_it(home: H
     (home.root / "windmill.toml").write_text("[groups]\nwarehouse = 2\n")
     catalog = reader.load()
     assert (catalog.problems, catalog.caps and catalog.caps.groups) == ((), {"warehouse": 2})
+
+
+def after(*names: str) -> str:
+    return f"project: plain\nentry_point: main.py\nafter: [{', '.join(f'{{job: {name}}}' for name in names)}]\n"
+
+
+def test_jobs_that_wait_for_each_other_are_refused_with_the_whole_circle(home: Home) -> None:
+    plain(home, "plain")
+    for name, above in (("a", "b"), ("b", "c"), ("c", "plain/a"), ("d", "a")):
+        own_job(home, name, after(above))
+    catalog = catalog_reader(home).load()
+    errors = {problem.job: problem.message for problem in catalog.problems if problem.severity == "error"}
+    assert errors["plain/b"] == "the job waits for itself: plain/b after plain/c after plain/a after plain/b"
+    assert set(errors) == {"plain/a", "plain/b", "plain/c"}
+    assert [key for key in catalog.jobs if not is_system(key)] == ["plain/d"]
+
+
+def test_a_file_that_closes_a_circle_leaves_its_last_good_version(home: Home) -> None:
+    plain(home, "plain")
+    own_job(home, "a", after("b"))
+    own_job(home, "b", "project: plain\nentry_point: main.py\n")
+    reader = catalog_reader(home)
+    good = reader.load()
+    own_job(home, "b", after("a"))
+    catalog = reader.load()
+    assert catalog.jobs == good.jobs
+    assert "plain/b" in catalog.stale
+    own_job(home, "b", after())
+    assert reader.load().stale == frozenset()
+
+
+def test_an_upstream_that_is_not_there_is_pointed_out_with_what_it_may_be(home: Home) -> None:
+    plain(home, "plain")
+    own_job(home, "extract", "project: plain\nentry_point: main.py\n")
+    own_job(home, "load", after("extrct"))
+    (problem,) = catalog_reader(home).load().problems
+    assert (problem.severity, "plain/extract" in problem.hint) == ("warning", True)

@@ -102,8 +102,9 @@ class Bench:
     def at(self, now: datetime) -> None:
         self.now = self.timers.now = now
         self.timers.run_pending()
-        for key in self.table.take_due():
-            self.performer.perform(self.table.due(key, now), now)
+        while due := self.table.take_due():
+            for key in due:
+                self.performer.perform(self.table.due(key, now), now)
         self.performer.admit(now)
         self.ledger.write(now)
 

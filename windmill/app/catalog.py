@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+from windmill.app.chains import chains
 from windmill.app.home import SETTINGS_FILE
 from windmill.app.repository import JOBS, Repository, Settled
 from windmill.core.errors import Problem, WindmillError
@@ -93,13 +94,15 @@ class HomeCatalog:
                 parts.locations[job.key] = sync_location(self._state)
         for name in self._loaders.keys() - projects.keys():
             del self._loaders[name]
+        linked = chains(parts.jobs, self._last.jobs if self._last else {})
+        parts.problems += linked.problems
         caps = self._caps()
         known = caps.groups if caps else {}
         parts.problems += [_no_cap(job) for job in parts.jobs.values() if caps and job.group not in {"", *known}]
         wanted = Catalog(
-            jobs=parts.jobs,
+            jobs=linked.jobs,
             problems=tuple(sorted(parts.problems, key=lambda problem: (problem.file, problem.line, problem.column))),
-            stale=frozenset(parts.stale),
+            stale=frozenset(parts.stale) | linked.stale,
             unreadable=own.unreadable or parts.unreadable,
             files=parts.files,
             locations=parts.locations,

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from windmill.app import environments
+from windmill.app.chains import chains
 from windmill.app.home import Home
 from windmill.app.reading import repository
 from windmill.app.repository import SHOWN, Settled
@@ -159,6 +160,10 @@ class Publisher:
         found = preflight.check(Path(revision.root), entries, python=revision.python, say=self._say)
         found += [_no_group(job) for job in here if job.complete.get("group") not in self._groups]
         name = self._project.name
+        others = {key: job for key, job in self._wanted.items() if job.project != name}
+        ours_now = {job.key: job for job in here}
+        linked = chains({**others, **ours_now}, {}).problems
+        found += [problem for problem in linked if problem.severity == "error" and problem.job in ours_now]
         ours = {job.file for job in self._home_jobs.values()}
         again = f"; then windmill sync {name}"  # a change of the home's files is none of the source
         found = [replace(one, hint=(one.hint or "mend it") + again) if one.file in ours else one for one in found]
@@ -169,10 +174,15 @@ class Publisher:
         )
 
     @cached_property
+    def _wanted(self) -> Mapping[str, Job]:
+        """All jobs that the home wants now."""
+        return self._home.catalog().jobs
+
+    @cached_property
     def _home_jobs(self) -> dict[str, Job]:
         """The jobs of this project that the home's own files define."""
         name = self._project.name
-        found = self._home.catalog().jobs.items()
+        found = self._wanted.items()
         return {
             key: job
             for key, job in found

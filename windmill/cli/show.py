@@ -74,7 +74,9 @@ def _show_job(session: Session, key: str) -> None:
     now = session.now
     from windmill.app.suspects import suspects
 
-    job = next((known for known in known_jobs(session) if known["id"] == key), None) or _gone(session, key)
+    jobs = known_jobs(session)
+    job = next((known for known in jobs if known["id"] == key), None) or _gone(session, key)
+    below = [one["id"] for one in jobs if any(above["job"] == key for above in one.get("after", ()))]
     schedule = schedule_of(session, job)
     place = zone(schedule.timezone if schedule else "UTC")
     starts = [] if job["deleted"] else list(islice(upcoming(schedule, job, now), COUNT))
@@ -84,9 +86,11 @@ def _show_job(session: Session, key: str) -> None:
     if session.json:
         verdicts = [execution | {"verdict": verdict(execution)} for execution in past]
         following = [to_text(start) for start in starts]
-        session.print_json({"job": job, "next": following, "verdicts": verdicts, "suspects": suspected})
+        session.print_json(
+            {"job": job, "next": following, "verdicts": verdicts, "suspects": suspected, "followed_by": below}
+        )
         return
-    show_facts(session, _facts(job, now))
+    show_facts(session, [*_facts(job, now), ("followed by", ", ".join(below))])
     _print_section("next", [f"{local(start, place)}  {relative(start, now)}" for start in starts])
     _print_section("what became of its slots", [_line(execution) for execution in past])
     _print_section("commits since it last succeeded", [_commit(commit) for commit in suspected])
@@ -115,6 +119,8 @@ def _facts(job: Document, now: datetime) -> list[tuple[str, object]]:
         ("file", f"{job['file']}:{job['line']}"),
         ("entry point", job["entry_point"]),
         ("schedule", job["schedule_words"]),
+        ("after", ", ".join(f"{above['job']} ({above['when']})" for above in job.get("after", ()))),
+        ("group", job.get("group", "")),
         ("flags", " ".join(flags(job))),
         ("removed", _removal(job)),
         ("paused", pause),

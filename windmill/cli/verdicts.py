@@ -16,13 +16,13 @@ SKIPPED: Final = {
     "rescheduled": "the schedule was changed before it could start",
     "disabled": "the job was disabled in its file",
     "removed": "the job's file was removed",
-    "blocked": "something it depends on was not ready",
 }
 STARTED: Final = {
     "schedule": "was due",
     "catch_up": "made up for a time without a scheduler",
     "retry": "tried again",
     "manual": "was started by hand",
+    "after": "followed",
 }
 ASKED: Final = {"poll": "was asked for by the poll", "webhook": "was asked for by a push"}
 
@@ -54,7 +54,8 @@ def _started(execution: Document) -> str:
     if _asked_by_itself(execution):
         return ASKED[execution["requested_by"]]
     by = f" by {execution['requested_by']}" if execution["requested_by"] else ""
-    return STARTED.get(execution["trigger"], "") + by
+    above = " and ".join(f"{job} ({end})" for job, end in execution.get("after", {}).items())
+    return STARTED.get(execution["trigger"], "") + by + (f" {above}" if above else "")
 
 
 def _asked_by_itself(execution: Document) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, assert_never
 
+from windmill.core.chain import adopt, arrived, mistakes, ready_until
 from windmill.core.events import (
     Admit,
     Answer,
@@ -28,8 +29,28 @@ from windmill.core.events import (
     Stop,
     StopRequested,
 )
-from windmill.core.executions import for_request, for_slots, next_attempt, retry_instant, skipped, with_slots
-from windmill.core.model import SCHEDULED, TERMINAL, CatchUp, Cause, Execution, Job, Overrun, State, execution_id
+from windmill.core.executions import (
+    for_ends,
+    for_request,
+    for_slots,
+    left_out,
+    next_attempt,
+    retry_instant,
+    skipped,
+    with_slots,
+)
+from windmill.core.model import (
+    SCHEDULED,
+    TERMINAL,
+    CatchUp,
+    Cause,
+    Execution,
+    Job,
+    Overrun,
+    State,
+    When,
+    execution_id,
+)
 from windmill.core.settling import (
     PIECE,
     Decision,
@@ -41,8 +62,9 @@ from windmill.core.settling import (
     skip_piece,
     skipping,
 )
-from windmill.core.state import Exact, JobState, ManualRequest, PendingRetry
+from windmill.core.state import BLOCKED, COALESCED, Exact, JobState, ManualRequest, PendingRetry, end_of, linked
 
+INSTANT: Final = timedelta(milliseconds=1)  # the least that two instants are apart
 LATE: Final = timedelta(minutes=1)  # a slot this young when the scheduler returns is late, not missed
 
 
@@ -64,9 +86,9 @@ def decide(definition: Definition, state: JobState, event: Event, now: datetime)
         case StopRequested():
             return _stop_requested(definition, state, event, now)
         case PauseRequested(request, pause):
-            state = replace(state, paused=pause, retry=None)
-            by_slot = state.open is not None and state.open.trigger in SCHEDULED
-            state, orders = _give_up_queued(state, now, reason="paused") if by_slot else (state, [])
+            state = _without_retry(replace(state, paused=pause))
+            by_itself = state.open is not None and state.open.trigger in {*SCHEDULED, Cause.AFTER}
+            state, orders = _give_up_queued(state, now, reason="paused") if by_itself else (state, [])
             return state, [*orders, Answer(request)]
         case ResumeRequested(request):
             state, orders = advance(definition, skipping(replace(state, paused=None), now, "paused"), now)
@@ -79,7 +101,8 @@ def wakes_at(definition: Definition, state: JobState) -> datetime | None:
     """Return the instant at which the job is `Due`, or None while only another fact can move it."""
     if not _free(definition, state):
         return None
-    instants = [next_slot(definition, state)]
+    slot, bound = next_slot(definition, state), ready_until(definition.upstreams)
+    instants = [slot] if slot is None or bound is None or slot < bound or state.paused else []
     if state.retry is not None and state.open is None:
         instants.append(state.retry.at)
     return min(filter(None, instants), default=None)
@@ -104,14 +127,20 @@ def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> 
         request = state.waiting
         state, orders = _admit(replace(state, waiting=None), for_request(job, request, now), request.exact)
         return state, [*orders, Answer(request.id, execution_id(job.key, cause=Cause.MANUAL, what=request.id))]
+    state = adopt(state, definition.upstreams)
     if state.paused is not None:
         until = state.paused.until
         if until is not None and until <= now:
             return advance(definition, skipping(replace(state, paused=None), until, "paused"), now)
-        return skip_piece(definition, state, now, now, reason="paused")
-    due = due_slots(definition, state, now)
+        state, orders = _follow(definition, job, state, now) if state.open is None else (state, [])
+        state, more = skip_piece(definition, state, now, now, reason="paused")
+        return state, [*orders, *more]
+    bound = ready_until(definition.upstreams)
+    due = due_slots(definition, state, now if bound is None else min(now, bound - INSTANT))
     if due:
-        return _settle(job, state, due, now)
+        return _settle(definition, job, state, due, now)
+    if state.open is None and job.schedule is None and arrived(state, definition.upstreams):
+        return _follow(definition, job, state, now)
     if state.retry is not None and state.open is None and state.retry.at <= now:
         return _admit(state, next_attempt(job, state.retry.of, now), state.retry.exact)
     return state, []
@@ -132,16 +161,37 @@ def _free(definition: Definition, state: JobState) -> bool:
     return state.open.slot is None or not replays(definition.job, state, state.open.slot)
 
 
-def _settle(job: Job, state: JobState, due: list[datetime], now: datetime) -> Decision:
+def _follow(definition: Definition, job: Job, state: JobState, now: datetime) -> Decision:
+    """Answer to the ends of all upstreams of a job without a schedule: start, or say why not."""
+    if job.schedule is not None or not arrived(state, definition.upstreams):
+        return state, []
+    execution = for_ends(job, {one.key: one.last for one in definition.upstreams if one.last}, now)
+    unmet = list(mistakes(definition.upstreams, after=None, slot=None))
+    if state.paused is None and not unmet:
+        return _admit(replace(state, taken=execution.after), execution)
+    if state.paused is None and all(when is When.FAILURE for when, _ in unmet):  # nothing went wrong: nothing was due
+        return replace(state, taken=execution.after), []
+    reason = "paused" if state.paused else f"{BLOCKED}: {'; '.join(why for _, why in unmet)}"
+    return _leave_out(state, left_out(execution, now, reason=reason))
+
+
+def _leave_out(state: JobState, record: Execution) -> Decision:
+    return linked(state, record), [Record(record)]
+
+
+def _settle(definition: Definition, job: Job, state: JobState, due: list[datetime], now: datetime) -> Decision:
     """Settle slots that are due together: into the queued execution, or into a new one."""
     due, more = due[:PIECE], len(due) > PIECE
     if state.open is not None:
         merged = with_slots(state.open, due)
         return replace(state, covered=due[-1], open=merged), [Record(merged)]
     if job.schedule is not None and job.schedule.end_at is not None and now > job.schedule.end_at:
-        return replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason="window"))]
+        return _leave_out(replace(state, covered=due[-1]), skipped(job, due, now, reason="window"))
     if more:  # account for these, and start with the last of those that follow, in the next turn
-        return replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason="coalesced"))]
+        return _leave_out(replace(state, covered=due[-1]), skipped(job, due, now, reason=COALESCED))
+    if unmet := [why for _, why in mistakes(definition.upstreams, after=state.covered, slot=due[-1])]:
+        reason = f"{BLOCKED}: {'; '.join(unmet)}"
+        return _leave_out(replace(state, covered=due[-1]), skipped(job, due, now, reason=reason))
     caught = state.catch_up_until is not None and due[-1] <= state.catch_up_until
     execution = for_slots(job, due, now, cause=Cause.CATCH_UP if caught else Cause.SCHEDULE)
     state = replace(state, covered=due[-1], runs=state.runs + 1)
@@ -151,7 +201,14 @@ def _settle(job: Job, state: JobState, due: list[datetime], now: datetime) -> De
 def _admit(state: JobState, execution: Execution, exact: Exact | None = None) -> Decision:
     if exact is not None:
         execution = replace(execution, job_digest=exact.digest)
+    if state.retry is not None and execution.retry_of != state.retry.of.id:
+        state = _without_retry(state)
     return replace(state, open=execution, exact=exact, retry=None), [Admit(execution)]
+
+
+def _without_retry(state: JobState) -> JobState:
+    """Return the state in which the failure that was to be tried again is final."""
+    return replace(state, retry=None, last=end_of(state.retry.of)) if state.retry else state
 
 
 def _ended(definition: Definition, state: JobState, execution: Execution, now: datetime) -> Decision:
@@ -165,9 +222,11 @@ def _judged(definition: Definition, state: JobState, ended: Execution, until: da
     exact, job = state.exact, definition.job
     state = replace(state, open=None, exact=None, ordered=False)
     if job is None or not job.enabled or state.paused is not None:
-        return state
+        return replace(state, last=end_of(ended))
     retry_at = retry_instant(job.retry, ended)
-    if retry_at is not None:
+    if retry_at is None:
+        state = replace(state, last=end_of(ended))
+    else:
         state = replace(state, retry=PendingRetry(at=retry_at, of=ended, exact=exact))
     if job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
         state = skipping(state, until, "overrun")
@@ -177,6 +236,8 @@ def _judged(definition: Definition, state: JobState, ended: Execution, until: da
 def _defined(definition: Definition, state: JobState, before: Definition, now: datetime) -> Decision:
     """The job's file changed, came or went while the scheduler was looking."""
     wanted = schedule_text(definition)
+    if before.job is None or not before.job.enabled:  # what upstreams did meanwhile is nothing to answer to
+        state = replace(state, taken={})
     if wanted == state.schedule and definition.job is not None and definition.job.enabled:
         return advance(definition, state, now)
     orders = list[Order]()
@@ -185,7 +246,7 @@ def _defined(definition: Definition, state: JobState, before: Definition, now: d
     state = replace(state, schedule=wanted, covered=max(state.covered, now), skip_until=None, catch_up_until=None)
     if definition.job is None or not definition.job.enabled:
         reason = "removed" if definition.job is None else "disabled"
-        state, more = _give_up_queued(replace(state, retry=None), now, reason=reason)
+        state, more = _give_up_queued(_without_retry(state), now, reason=reason)
         orders += more
         if state.waiting is not None:
             orders.append(Answer(state.waiting.id, refused=f"the job was {reason}"))
@@ -197,8 +258,7 @@ def _give_up_queued(state: JobState, now: datetime, *, reason: str) -> Decision:
     """Skip what waits for its start; what runs goes on to its end."""
     if state.open is None or state.open.state is not State.QUEUED or state.ordered:
         return state, []
-    given_up = replace(state.open, state=State.SKIPPED, reason=reason, ended_at=now)
-    return replace(state, open=None, exact=None), [Record(given_up)]
+    return _leave_out(replace(state, open=None, exact=None), left_out(state.open, now, reason=reason))
 
 
 def _returned(definition: Definition, state: JobState, now: datetime) -> Decision:
@@ -251,5 +311,5 @@ def _stop_requested(definition: Definition, state: JobState, asked: StopRequeste
     if state.ordered or state.open.state is State.RUNNING:
         return state, [Stop(asked.execution, asked.by), answer]
     stopped = replace(state.open, state=State.STOPPED, reason=f"stopped: by {asked.by}", ended_at=now)
-    state, orders = advance(definition, replace(state, open=None, exact=None), now)
+    state, orders = advance(definition, replace(state, open=None, exact=None, last=end_of(stopped)), now)
     return state, [Record(stopped), answer, *orders]

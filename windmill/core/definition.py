@@ -37,7 +37,9 @@ def definition(job: Job, *, stale: bool) -> Document:
         "enabled": job.enabled,
         "entry_point": job.entry_point,
         "params": [asdict(param) | {"enum": list(param.enum)} for param in job.params],
-        "schedule_words": in_words(job.schedule) if job.schedule else "manual only",
+        "schedule_words": _when(job),
+        "after": [{"job": above.job, "when": str(above.when)} for above in job.after],
+        "group": job.group,
         "document": dict(job.document),
         "file": job.file,
         "line": job.line,
@@ -49,3 +51,12 @@ def definition(job: Job, *, stale: bool) -> Document:
         "removed": None,
         "system": is_system(job.key),
     }
+
+
+def _when(job: Job) -> str:
+    """Return in words when the job starts by itself."""
+    timed = in_words(job.schedule) if job.schedule else ""
+    if not job.after:
+        return timed or "manual only"
+    above = " and ".join(above.job for above in job.after)
+    return f"{timed}, after {above}" if timed else f"after {above}"

@@ -55,7 +55,7 @@ def to_document(execution: Execution) -> Document:
         "output_bytes": execution.output_bytes,
         "cut_bytes": execution.cut_bytes,
         "pid": execution.pid,
-    }
+    } | ({"after": dict(execution.after)} if execution.after else {})
 
 
 def from_document(document: Mapping[str, Any]) -> Execution:

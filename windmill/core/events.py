@@ -3,18 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from windmill.core.model import Execution, Job
-from windmill.core.state import ManualRequest, Pause
+from windmill.core.model import Execution, Job, When
+from windmill.core.state import End, ManualRequest, Pause
 from windmill.core.triggers import Trigger
 
 
 @dataclass(frozen=True, slots=True)
+class Upstream:
+    """What a job may know of one that it comes after.
+
+    Before `until` nothing of it is open or owed; None is no bound. `last` is the end of its newest execution, and
+    `passed` its newest slot that nothing was executed for.
+    """
+
+    key: str
+    when: When
+    until: datetime | None
+    last: End | None = None
+    passed: End | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Definition:
-    """A job as wanted now and the trigger its schedule makes; `job` is None when its file is gone."""
+    """A job as wanted now, the trigger its schedule makes, and what is known of the jobs it comes after.
+
+    `job` is None when its file is gone.
+    """
 
     job: Job | None
     trigger: Trigger | None = None  # None: manual only, disabled, or gone
+    upstreams: tuple[Upstream, ...] = ()
 
 
 # Facts

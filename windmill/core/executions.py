@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 from windmill.core.documents import to_text
 from windmill.core.model import FAILURES, Cause, Execution, Job, Retry, State, execution_id
-from windmill.core.state import ManualRequest
+from windmill.core.state import End, ManualRequest
 
 
 def for_slots(job: Job, due: list[datetime], now: datetime, *, cause: Cause) -> Execution:
@@ -39,8 +40,7 @@ def with_slots(execution: Execution, due: list[datetime]) -> Execution:
 
 def skipped(job: Job, due: list[datetime], now: datetime, *, reason: str) -> Execution:
     """Return one record that settles all these slots without a process."""
-    execution = for_slots(job, due, now, cause=Cause.SCHEDULE)
-    return replace(execution, state=State.SKIPPED, reason=reason, ended_at=now)
+    return left_out(for_slots(job, due, now, cause=Cause.SCHEDULE), now, reason=reason)
 
 
 def for_request(job: Job, request: ManualRequest, now: datetime) -> Execution:
@@ -56,6 +56,25 @@ def for_request(job: Job, request: ManualRequest, now: datetime) -> Execution:
         requested_by=request.by,
         retry_of=request.rerun_of,
     )
+
+
+def for_ends(job: Job, ends: Mapping[str, End], now: datetime) -> Execution:
+    """Return the queued execution that follows these ends of other jobs; its slot is the newest of theirs."""
+    return Execution(
+        id=execution_id(job.key, cause=Cause.AFTER, what=",".join(sorted(end.id for end in ends.values()))),
+        job=job.key,
+        state=State.QUEUED,
+        trigger=Cause.AFTER,
+        slot=max((end.slot for end in ends.values() if end.slot), default=None),
+        queued_at=now,
+        job_digest=job.digest,
+        after={key: end.id for key, end in ends.items()},
+    )
+
+
+def left_out(execution: Execution, now: datetime, *, reason: str) -> Execution:
+    """Return the record that says that the execution never started."""
+    return replace(execution, state=State.SKIPPED, reason=reason, ended_at=now)
 
 
 def next_attempt(job: Job, failed: Execution, now: datetime) -> Execution:

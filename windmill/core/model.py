@@ -35,6 +35,7 @@ class Cause(StrEnum):
     CATCH_UP = "catch_up"  # a slot missed while the scheduler was away
     RETRY = "retry"
     MANUAL = "manual"
+    AFTER = "after"  # the jobs that it comes after have ended
 
 
 SYNC: Final = "@sync"  # name of the system job that brings a project up to date; no job file can name one so
@@ -123,6 +124,22 @@ class Keep:
     runs: int | None = None
 
 
+class When(StrEnum):
+    """How a job must have ended for the one after it to start."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """A job that must have ended first: project/name, and how."""
+
+    job: str
+    when: When = When.SUCCESS
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caps:
     """How many executions may run at once: of all jobs, and of the jobs of a group, by its name."""
@@ -155,6 +172,7 @@ class Job:
     limits: Limits = Limits()
     output_max: int = 10 * 1024 * 1024  # bytes kept per execution, half head and half tail
     keep: Keep = Keep()
+    after: tuple[After, ...] = ()
     group: str = ""
     priority: int = 0  # among those that wait
     terminal: bool = False
@@ -234,6 +252,7 @@ class Execution:
     signal: str | None = None  # "SIGKILL"
     attempt: int = 1
     retry_of: str | None = None
+    after: Mapping[str, str] = field(default_factory=dict)  # by upstream, the execution whose end it follows
     revision: str | None = None
     author: str = ""  # of the revision's commit
     subject: str = ""  # likewise

@@ -9,7 +9,7 @@ from typing import Final
 from windmill.core.events import Definition, Order, Record
 from windmill.core.executions import skipped
 from windmill.core.model import CatchUp, Job
-from windmill.core.state import JobState
+from windmill.core.state import JobState, linked
 from windmill.core.triggers import slots
 
 PIECE: Final = 1000  # slots settled by one decision at most, so that no decision takes long
@@ -56,7 +56,8 @@ def skip_piece(definition: Definition, state: JobState, until: datetime, now: da
     if job is not None and definition.trigger is not None and next_slot(definition, state) is not None:
         due = slots(definition.trigger, after=state.covered, until=until, limit=PIECE)
         if due:
-            state, orders = replace(state, covered=due[-1]), [Record(skipped(job, due, now, reason=reason))]
+            record = skipped(job, due, now, reason=reason)
+            state, orders = linked(replace(state, covered=due[-1]), record), [Record(record)]
     if len(due) < PIECE:
         state = replace(state, skip_until=None, skip_reason="")
     return state, orders

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from windmill.core.documents import Document, from_document, from_text, to_document, to_text
 from windmill.core.model import SCHEDULED, Cause, Execution, State, execution_id
+
+BLOCKED: Final = "blocked"  # how the reason begins of what was not started because of its upstreams
+COALESCED: Final = "coalesced"  # the reason of slots that a later one stands for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,17 @@ class ManualRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class End:
+    """How something of a job came to its end, for the jobs after it: an execution, or a slot without one."""
+
+    id: str
+    state: State
+    slot: datetime | None
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobState:
     """One job's state. `covered` is the newest settled slot, or the instant before which there are none.
 
@@ -80,6 +94,9 @@ class JobState:
     retry: PendingRetry | None = None
     waiting: ManualRequest | None = None
     paused: Pause | None = None
+    last: End | None = None  # its newest execution that no other attempt follows
+    passed: End | None = None  # its newest slot that nothing was executed for
+    taken: Mapping[str, str] = field(default_factory=dict)  # by upstream, the id of the `last` it answered to
 
 
 def state_to_document(state: JobState) -> Document:
@@ -112,7 +129,7 @@ def state_to_document(state: JobState) -> Document:
     if state.paused:
         pause = state.paused
         document["paused"] = {"until": to_text(pause.until), "by": pause.by, "note": pause.note}
-    return document
+    return document | _links(state)
 
 
 def state_from_document(document: Document) -> JobState:
@@ -134,7 +151,26 @@ def state_from_document(document: Document) -> JobState:
         else None,
         waiting=ManualRequest(**{**waiting, "exact": _exact_from(waiting)}) if waiting else None,
         paused=Pause(until=from_text(pause["until"]), by=pause["by"], note=pause["note"]) if pause else None,
+        last=_final(document.get("last")),
+        passed=_final(document.get("passed")),
+        taken=document.get("taken", {}),
     )
+
+
+def _links(state: JobState) -> Document:
+    """Return what the jobs before and after it need."""
+    ends = {name: end for name in ("last", "passed") if (end := getattr(state, name))}
+    document: Document = {
+        name: asdict(end) | {"slot": to_text(end.slot), "at": to_text(end.at)} for name, end in ends.items()
+    }
+    return document | ({"taken": dict(state.taken)} if state.taken else {})
+
+
+def _final(document: Document | None) -> End | None:
+    if document is None:
+        return None
+    known = {"state": State(document["state"]), "slot": from_text(document["slot"]), "at": _instant(document["at"])}
+    return End(**{**document, **known})
 
 
 def _exact(wish: PendingRetry | ManualRequest) -> Document:
@@ -166,7 +202,29 @@ def absorb(state: JobState, execution: Execution) -> JobState:
         changes |= {"open": execution, "ordered": False, "retry": None, "exact": _exact_of(state, execution)}
     elif state.open is not None and state.open.id == execution.id:
         changes |= {"open": execution, "ordered": False}
+    return linked(replace(state, **changes) if changes else state, execution)
+
+
+def linked(state: JobState, execution: Execution) -> JobState:
+    """Return the state with what a record says to the jobs before and after its own."""
+    changes: dict[str, Any] = {}
+    if execution.after:
+        changes["taken"] = {**state.taken, **execution.after}
+    if execution.state is State.SKIPPED and execution.reason != COALESCED:
+        name = "last" if execution.reason.startswith(BLOCKED) else "passed"
+        changes[name] = end_of(execution)
     return replace(state, **changes) if changes else state
+
+
+def end_of(execution: Execution) -> End:
+    """Return the end of an execution, or of slots that nothing was executed for."""
+    return End(
+        id=execution.id,
+        state=execution.state,
+        slot=execution.coalesced_to or execution.slot,
+        at=execution.ended_at or execution.queued_at,
+        reason=execution.reason,
+    )
 
 
 def asked_for(state: JobState, execution: Execution) -> bool:

@@ -128,6 +128,8 @@ def _reason(part: str, execution: Document) -> str:
     if part == "exit_code":
         return str(gettext("exit code %(code)s", code=execution["exit_code"]))
     name, colon, more = part.partition(": ")
+    if name == "stopped" and more.startswith("by "):
+        return str(gettext("stopped by %(who)s", who=more.removeprefix("by ")))
     known = REASONS.get(name)
     if known is None or ("%(more)s" in str(known)) != bool(colon):
         return part

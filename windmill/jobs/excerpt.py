@@ -37,6 +37,8 @@ def with_excerpts(problems: Iterable[Problem], content: bytes) -> list[Problem]:
     if len(content) > MAX_BYTES or not any(problem.line for problem in found):
         return found
     lines = _BREAK.split(content.decode("utf-8-sig", "replace"))
+    if len(lines) > 1 and not lines[-1]:  # what follows the last end of a line is no line
+        lines.pop()
     shown = list(_masked(lines))
     return [replace(problem, excerpt=_around(shown, problem.line)) if problem.line else problem for problem in found]
 

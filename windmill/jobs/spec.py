@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import Job, Keep, Limits, Param, Retry, Schedule, Secret
+from windmill.core.model import After, Job, Keep, Limits, Param, Retry, Schedule, Secret, When
 from windmill.jobs import strict_yaml
 from windmill.jobs.checks import check_document, check_paths, check_schedule
 from windmill.jobs.complaints import Complaints, describe
@@ -24,7 +24,7 @@ from windmill.jobs.models import JobKeys, ScheduleKeys
 from windmill.jobs.strict_yaml import Document
 from windmill.jobs.words import nearest
 
-INACTIVE: Final = ("after", "expect", "notify", "heartbeat")
+INACTIVE: Final = ("expect", "notify", "heartbeat")
 NOT_DEFAULTS: Final = ("name", "entry_point", "schedule")
 MERGED: Final = ("env", "labels", "retry", "limits", "output", "keep", "expect", "notify")
 _PLACEHOLDER: Final = "main.py"  # stands for an entry point that was reported, so that the rest is judged
@@ -248,6 +248,7 @@ def _build(
         "limits": Limits(**dict(keys.limits)),
         "output_max": keys.output.max_size,
         "keep": Keep(**dict(keys.keep)),
+        "after": tuple(_after(one.job, one.when, project) for one in keys.after),
         "group": keys.group or "",
         "priority": keys.priority,
         "terminal": keys.terminal,
@@ -267,6 +268,11 @@ def _build(
         document=document.data,
         complete=_complete(merged, project=project, name=name, schedule=schedule),
     )
+
+
+def _after(job: str, when: str, project: str) -> After:
+    """Return the upstream; a name alone is one of the same project."""
+    return After(job if "/" in job else f"{project}/{job}", When(when))
 
 
 def _complete(merged: Mapping[str, Any], *, project: str, name: str, schedule: Schedule | None) -> dict[str, Any]:

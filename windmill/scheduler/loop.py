@@ -101,11 +101,11 @@ class Loop:
         self._executor_events(now)
         if not self._draining:
             self._timers.run_pending()
-            for key in self._table.take_due():
-                self._performer.perform(self._table.due(key, now), now)
+            self._decide(now)
         for message in self._inbox.take():
             self._hear(message, now)
         if not self._draining:
+            self._decide(now)
             self._performer.admit(now)
         self._write(now)
         self._executor.flush()
@@ -131,6 +131,12 @@ class Loop:
                 self._report.everything(now)
             case Unanswered(executions):
                 self._performer.give_up(executions, now)
+
+    def _decide(self, now: datetime) -> None:
+        """Decide about every job that has become due, and about those that come after it."""
+        while due := self._table.take_due():
+            for key in due:
+                self._performer.perform(self._table.due(key, now), now)
 
     def _write(self, now: datetime) -> None:
         if self._ledger.write(now):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from windmill.core.chain import upstreams
 from windmill.core.decide import decide, wakes_at
 from windmill.core.events import Defined, Definition, Due, Ended, Event, Order
 from windmill.core.model import Execution, Job, Retry
@@ -40,6 +41,7 @@ class Table:
         self._manual_only = manual_only  # no slot and no retry of any job is due
         self._entries: dict[str, Entry] = {}
         self._due: list[str] = []
+        self._after: dict[str, set[str]] = {}  # by job, those that come after it
         self.changed: set[str] = set()  # keys whose state is not persisted yet
         for state in states:
             self._add(state)
@@ -81,7 +83,7 @@ class Table:
             return []
         entry.away = False
         try:
-            state, orders = decide(entry.definition, entry.state, event, now)
+            state, orders = decide(self._informed(entry), entry.state, event, now)
         except Exception as error:
             self._defect(key, entry, error)
             return []
@@ -103,6 +105,7 @@ class Table:
         else:
             definition = definition_of(job, entry.state.first_seen)
         before, entry.definition, entry.broken = entry.definition, definition, False
+        self._link(key, before.job, job)
         return self.apply(key, Defined(before, returned=entry.away), now)
 
     def move(self, key: str, job: Job) -> None:
@@ -131,6 +134,7 @@ class Table:
         if state is not entry.state:
             entry.state = state
             self.changed.add(key)
+            self._wake_after(key)
         entry.timer.arm()
 
     def _add(self, state: JobState) -> None:
@@ -146,7 +150,7 @@ class Table:
         if entry is None or entry.due or entry.away or entry.broken:
             return None
         try:
-            return wakes_at(entry.definition, entry.state)
+            return wakes_at(self._informed(entry), entry.state)
         except Exception as error:
             self._defect(key, entry, error)
             return None
@@ -156,8 +160,41 @@ class Table:
         entry.broken = True
 
     def _mark(self, key: str) -> None:
-        self._entries[key].due = True
-        self._due.append(key)
+        entry = self._entries[key]
+        if not entry.due:
+            entry.due = True
+            self._due.append(key)
+
+    # Jobs after jobs
+
+    def _informed(self, entry: Entry) -> Definition:
+        """Return the job's definition with what is known now of the jobs it comes after."""
+        if entry.definition.job is None or not entry.definition.job.after:
+            return entry.definition
+        return replace(entry.definition, upstreams=upstreams(entry.definition, self._look))
+
+    def _look(self, key: str) -> tuple[Definition, JobState] | None:
+        entry = self._entries.get(key)
+        if entry is None or entry.away or entry.definition.job is None:
+            return None
+        return entry.definition, entry.state
+
+    def _link(self, key: str, before: Job | None, job: Job | None) -> None:
+        for above in before.after if before else ():
+            self._after.get(above.job, set()).discard(key)
+        for above in job.after if job else ():
+            self._after.setdefault(above.job, set()).add(key)
+
+    def _wake_after(self, key: str) -> None:
+        """Let all that come after the job, near or far, look at it."""
+        waiting, seen = [key], {key}
+        while waiting:
+            for below in self._after.get(waiting.pop(), ()):
+                if below not in seen:
+                    seen.add(below)
+                    waiting.append(below)
+                    if not (self._entries[below].away or self._entries[below].broken):
+                        self._mark(below)
 
 
 def definition_of(job: Job | None, first_seen: datetime) -> Definition:

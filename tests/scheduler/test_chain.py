@@ -1,0 +1,322 @@
+"""Jobs that come after jobs: extract comes on the hour, and others follow it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.scheduler.test_scheduler import Bench
+from tests.support.world import HOUR, MINUTE, T0, a_job
+from windmill.core.documents import Document
+from windmill.core.events import PauseRequested, ResumeRequested
+from windmill.core.model import After, Execution, Job, Retry, Schedule, State, When
+from windmill.core.ports import Kind, Plan
+from windmill.core.state import Pause, state_from_document, state_to_document
+
+
+class Line(Bench):
+    """A bench on which executions end when they are told to."""
+
+    def started(self) -> list[str]:
+        return [plan.execution.job.removeprefix("dw/") for plan in self.hand.plans]
+
+    def newest(self, name: str) -> Plan:
+        return [plan for plan in self.hand.plans if plan.execution.job == f"dw/{name}"][-1]
+
+    def finish(self, name: str, state: State = State.SUCCEEDED, after: timedelta = MINUTE) -> Execution:
+        """End what runs of the job, and let everything follow."""
+        self.now += after
+        ended = self.end(self.newest(name), state)
+        self.at(self.now)
+        return ended
+
+    def skipped(self) -> list[tuple[str, str]]:
+        """The job and reason of everything recorded as skipped."""
+        frames: list[Document] = [json.loads(frame.payload) for frame in self.frames(Kind.END)]
+        return [(one["job"].removeprefix("dw/"), one["reason"]) for one in frames if one["state"] == "skipped"]
+
+    def restarted(self, directory: Path) -> Line:
+        """The same jobs on a scheduler that came back."""
+        states = [state_from_document(state_to_document(entry.state)) for entry in self.table]
+        other = Line(directory, states=states)
+        other.now = other.timers.now = self.now
+        other.define(*self.table.jobs().values())
+        other.at(self.now)
+        return other
+
+
+@pytest.fixture
+def line(tmp_path: Path) -> Iterator[Line]:
+    made = Line(tmp_path / "first")
+    yield made
+    made.ledger.close()
+
+
+EXTRACT = a_job(name="extract")
+
+
+def follower(name: str = "load", *above: str, when: When = When.SUCCESS, **changes: object) -> Job:
+    after = tuple(After(f"dw/{one}", when) for one in above or ("extract",))
+    return replace(a_job(name=name), schedule=None, after=after, **changes)  # type: ignore[arg-type]  # any field
+
+
+def scheduled(name: str = "load", *, minute: int = 30, every: timedelta = HOUR, **changes: object) -> Job:
+    schedule = Schedule(interval=every, start_at=T0 + minute * MINUTE)
+    return a_job(schedule, name=name, after=(After("dw/extract"),), **changes)
+
+
+# A job without a schedule
+
+
+def test_a_job_starts_when_the_one_before_it_has_succeeded(line: Line) -> None:
+    line.define(follower(), EXTRACT)
+    line.at(T0)
+    assert line.started() == ["extract"]
+    before = line.finish("extract")
+    assert line.started() == ["extract", "load"]
+    execution = line.newest("load").execution
+    assert (execution.trigger, execution.slot, execution.after) == ("after", T0, {"dw/extract": before.id})
+
+
+def test_a_failure_blocks_the_whole_line_below_and_says_why(line: Line) -> None:
+    line.define(EXTRACT, follower(), follower("publish", "load"))
+    line.at(T0)
+    failed = line.finish("extract", State.FAILED)
+    assert line.started() == ["extract"]
+    (load, why), (publish, why_not) = line.skipped()
+    assert (load, why) == ("load", f"blocked: dw/extract failed ({failed.id})")
+    assert (publish, why_not[:26]) == ("publish", "blocked: dw/load was block")
+
+
+def test_an_attempt_that_is_tried_again_is_no_end(line: Line) -> None:
+    line.define(replace(EXTRACT, retry=Retry(limit=1, delay=MINUTE)), follower())
+    line.at(T0)
+    line.finish("extract", State.FAILED)
+    assert (line.started(), line.skipped()) == (["extract"], [])
+    line.at(line.now + MINUTE)
+    line.finish("extract")
+    assert line.started() == ["extract", "extract", "load"]
+    assert line.skipped() == []
+
+
+@pytest.mark.parametrize(
+    ("when", "end", "follows"),
+    [
+        (When.FAILURE, State.FAILED, True),
+        (When.FAILURE, State.TIMED_OUT, True),
+        (When.FAILURE, State.SUCCEEDED, False),
+        (When.FAILURE, State.STOPPED, False),
+        (When.ANY, State.SUCCEEDED, True),
+        (When.ANY, State.STOPPED, True),
+        (When.SUCCESS, State.LOST, False),
+    ],
+)
+def test_how_the_one_before_must_end_is_the_files_to_say(line: Line, when: When, end: State, follows: bool) -> None:
+    line.define(EXTRACT, follower(when=when))
+    line.at(T0)
+    line.finish("extract", end)
+    assert line.started() == (["extract", "load"] if follows else ["extract"])
+
+
+def test_a_failure_that_did_not_happen_is_nothing_to_record(line: Line) -> None:
+    line.define(EXTRACT, follower(when=When.FAILURE))
+    line.at(T0)
+    line.finish("extract")
+    assert line.skipped() == []
+
+
+def test_it_waits_for_all_that_it_comes_after_each_time(line: Line) -> None:
+    line.define(EXTRACT, replace(EXTRACT, name="rates"), follower("load", "extract", "rates"))
+    line.at(T0)
+    line.finish("extract")
+    assert line.started() == ["extract", "rates"]
+    line.finish("rates")
+    line.finish("load")
+    line.at(T0 + HOUR)
+    line.finish("rates")
+    assert line.started().count("load") == 1
+    line.finish("extract")
+    assert line.started().count("load") == 2
+
+
+def test_ends_that_come_while_it_runs_are_followed_once(line: Line) -> None:
+    line.define(EXTRACT, follower())
+    line.at(T0)
+    for hour in (1, 2, 3):
+        line.finish("extract")
+        line.at(T0 + hour * HOUR)
+    line.finish("extract")
+    assert line.started().count("load") == 1
+    line.finish("load")
+    line.finish("load")
+    assert line.started().count("load") == 2
+    assert line.newest("load").execution.slot == T0 + 3 * HOUR
+
+
+def test_what_happened_before_it_was_defined_is_not_followed(line: Line) -> None:
+    line.define(EXTRACT)
+    line.at(T0)
+    line.finish("extract")
+    line.define(follower())
+    line.at(line.now)
+    assert line.started() == ["extract"]
+
+
+def test_what_happened_while_it_was_disabled_is_not_followed(line: Line) -> None:
+    line.define(EXTRACT, follower())
+    line.define(replace(follower(), enabled=False, digest="off"))
+    line.at(T0)
+    line.finish("extract")
+    line.define(follower())
+    line.at(line.now)
+    assert line.started() == ["extract"]
+
+
+def test_a_pause_leaves_out_what_would_have_followed(line: Line) -> None:
+    line.define(EXTRACT, follower())
+    line.performer.perform(line.table.apply("dw/load", PauseRequested("r", Pause()), line.now), line.now)
+    line.at(T0)
+    line.finish("extract")
+    assert line.skipped() == [("load", "paused")]
+    line.performer.perform(line.table.apply("dw/load", ResumeRequested("s"), line.now), line.now)
+    line.at(line.now)
+    assert line.started() == ["extract"]
+
+
+def test_a_start_by_hand_is_followed_too(line: Line) -> None:
+    from windmill.core.events import RunRequested  # noqa: PLC0415 - here alone
+    from windmill.core.state import ManualRequest  # noqa: PLC0415 - here alone
+
+    line.define(replace(EXTRACT, schedule=None), follower())
+    line.performer.perform(line.table.apply("dw/extract", RunRequested(ManualRequest(id="m")), line.now), line.now)
+    line.at(T0)
+    line.finish("extract")
+    assert (line.started(), line.newest("load").execution.slot) == (["extract", "load"], None)
+
+
+def test_an_upstream_that_is_not_there_is_waited_for(line: Line) -> None:
+    line.define(follower("load", "ghost"))
+    line.at(T0)
+    assert (line.started(), line.skipped()) == ([], [])
+
+
+# A scheduler that comes back
+
+
+def test_an_end_is_followed_once_however_often_the_scheduler_comes_back(line: Line, tmp_path: Path) -> None:
+    line.define(EXTRACT, follower())
+    line.at(T0)
+    line.now += MINUTE
+    line.end(line.newest("extract"))  # and nothing was decided about load
+    second = line.restarted(tmp_path / "second")
+    assert second.started() == ["load"]
+    second.finish("load")
+    third = second.restarted(tmp_path / "third")
+    assert third.started() == []
+    for made in (second, third):
+        made.ledger.close()
+
+
+# A job with a schedule of its own
+
+
+def test_a_slot_waits_for_what_runs_before_it(line: Line) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    line.at(T0 + 30 * MINUTE)
+    assert line.started() == ["extract"]
+    line.finish("extract", after=10 * MINUTE)
+    assert line.started() == ["extract", "load"]
+    assert line.newest("load").execution.slot == T0 + 30 * MINUTE
+
+
+def test_a_slot_starts_on_time_when_what_comes_before_it_has_succeeded(line: Line) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    line.finish("extract")
+    assert line.started() == ["extract"]
+    line.at(T0 + 30 * MINUTE)
+    assert line.started() == ["extract", "load"]
+
+
+def test_a_slot_is_blocked_by_a_failure_of_its_period_and_the_next_is_not(line: Line) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    failed = line.finish("extract", State.FAILED)
+    line.at(T0 + 30 * MINUTE)
+    assert line.skipped() == [("load", f"blocked: dw/extract failed ({failed.id})")]
+    line.at(T0 + HOUR)
+    line.finish("extract")
+    line.at(T0 + 90 * MINUTE)
+    assert line.started() == ["extract", "extract", "load"]
+
+
+def test_a_slot_is_blocked_where_that_of_the_one_before_was_left_out(line: Line) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    line.finish("extract")
+    line.at(T0 + 30 * MINUTE)
+    line.finish("load")
+    line.performer.perform(line.table.apply("dw/extract", PauseRequested("r", Pause()), line.now), line.now)
+    line.at(T0 + HOUR)
+    line.at(T0 + 90 * MINUTE)
+    assert line.skipped() == [("extract", "paused"), ("load", "blocked: dw/extract was skipped (paused)")]
+
+
+def test_a_slot_waits_for_the_first_end_there_ever_is(line: Line) -> None:
+    line.define(replace(EXTRACT, schedule=Schedule(interval=24 * HOUR, start_at=T0 + 2 * HOUR)), scheduled())
+    line.at(T0 + 90 * MINUTE)
+    assert line.started() == []
+    line.at(T0 + 2 * HOUR)
+    line.finish("extract")
+    assert line.started() == ["extract", "load"]
+    assert line.newest("load").execution.coalesced == 1
+
+
+def test_an_upstream_that_is_due_less_often_counts_by_its_newest_end(line: Line) -> None:
+    line.define(replace(EXTRACT, schedule=Schedule(interval=24 * HOUR, start_at=T0)), scheduled())
+    line.at(T0)
+    line.finish("extract")
+    for hour in range(3):
+        line.at(T0 + hour * HOUR + 30 * MINUTE)
+        line.finish("load")
+    assert line.started() == ["extract", "load", "load", "load"]
+
+
+def test_two_that_are_due_together_run_one_after_the_other(line: Line) -> None:
+    line.define(EXTRACT, scheduled(minute=0))
+    line.at(T0)
+    assert line.started() == ["extract"]
+    line.finish("extract")
+    assert line.started() == ["extract", "load"]
+
+
+def test_a_job_whose_upstream_takes_longer_than_its_interval_does_not_starve(line: Line) -> None:
+    line.define(EXTRACT, scheduled(minute=0))
+    now = line.now = T0
+    line.at(T0)
+    starts: list[datetime] = []
+    for _ in range(10):
+        line.finish("extract", after=90 * MINUTE)
+        if line.started()[-1] == "load" or "load" in line.started()[len(starts) :]:
+            starts.append(line.now)
+        if line.table["dw/load"].state.open is not None:
+            line.finish("load", after=MINUTE)
+    assert line.started().count("load") >= 9
+    assert now == T0
+
+
+def test_a_scheduled_job_waits_for_the_end_of_a_line(line: Line) -> None:
+    last = a_job(Schedule(interval=HOUR, start_at=T0 + 30 * MINUTE), name="last", after=(After("dw/load"),))
+    line.define(EXTRACT, follower(), last)
+    line.at(T0)
+    line.at(T0 + 30 * MINUTE)
+    line.finish("extract")
+    assert line.started() == ["extract", "load"]
+    line.finish("load")
+    assert line.started() == ["extract", "load", "last"]
