@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from windmill.core.model import Job
-from windmill.dashboard.composing import MODELINE, Form, compose, field_of, form_of, read
+from windmill.dashboard.composing import MODELINE, Form, compose, field_of, read
+from windmill.dashboard.copying import form_of
 from windmill.jobs import spec, strict_yaml
 
 WORDS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40)

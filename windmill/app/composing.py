@@ -12,7 +12,7 @@ from functools import lru_cache
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import IO, Any, Final
 
 from windmill.app.entry_points import entry_points
 from windmill.app.home import Home
@@ -123,7 +123,7 @@ class HomeDrafts:
             return _digest(path, status.st_mtime_ns, status.st_ino, status.st_size)
         return ""
 
-    def upload(self, file: str, content: BinaryIO, *, replaces: str, record: Record) -> str:
+    def upload(self, file: str, content: IO[bytes], *, replaces: str, record: Record) -> str:
         """See Drafts."""
         plain = file.replace("\\", "/").rpartition("/")[2]
         self._home.make_state()

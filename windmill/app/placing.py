@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from windmill.core.errors import Refused, Unavailable
 
@@ -21,7 +21,7 @@ MODE: Final = 0o644  # people work on these files too, by other accounts than ou
 def put(
     directory: Path,
     name: str,
-    content: BinaryIO,
+    content: IO[bytes],
     *,
     replaces: str,
     settle: Callable[[str, str], None],
@@ -106,7 +106,7 @@ def _same(path: Path, found: str, expected: str) -> None:
 
 
 @contextmanager
-def _written(folder: int, content: BinaryIO) -> Iterator[tuple[str, str]]:
+def _written(folder: int, content: IO[bytes]) -> Iterator[tuple[str, str]]:
     """Yield the hidden name under which the content lies durably in the directory, and its sha256."""
     temporary = f".windmill-{secrets.token_hex(8)}"
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC

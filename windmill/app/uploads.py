@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import IO, Final
 
 from windmill.app.placing import put
 from windmill.core.errors import Refused, Unavailable
@@ -39,7 +39,7 @@ def take_in(
     home: Path,
     state: Path,
     file: str,
-    content: BinaryIO,
+    content: IO[bytes],
     *,
     known: Callable[[], dict[str, Project]],
     replaces: str,
@@ -99,7 +99,7 @@ def _bench(path: Path) -> Iterator[Path]:
         os.close(lock)
 
 
-def _receive(content: BinaryIO, path: Path) -> None:
+def _receive(content: IO[bytes], path: Path) -> None:
     with path.open("xb") as file:
         left = UPLOAD_MAX
         while chunk := content.read(1 << 20):

@@ -22,8 +22,9 @@ from werkzeug.exceptions import NotFound
 from windmill.core.errors import Problem
 from windmill.dashboard import words
 from windmill.dashboard.careful_yaml import dump
-from windmill.dashboard.composing import FIELDS, Composed, Form, Mistake, compose, field_of, form_of, read
+from windmill.dashboard.composing import FIELDS, Composed, Form, Mistake, compose, field_of, read
 from windmill.dashboard.context import facts, now, store
+from windmill.dashboard.copying import form_of
 from windmill.dashboard.drafts import Checked, Source
 from windmill.dashboard.gate import may_act
 
@@ -187,9 +188,10 @@ def _claimed(key: str, file: str) -> str:
     known = store().job(key) if key else None
     if known is None or known["deleted"] or known.get("system") or known["file"] == file:
         return ""
-    return _(
+    words = _(
         "%(file)s describes a job of this name already: change it there, or choose another name.", file=known["file"]
     )
+    return str(words)
 
 
 def show(form: Form, *, refusal: str = "") -> str:

@@ -1,4 +1,4 @@
-"""What stands in the composer's form, as a job's document and its YAML, and the other way round. Pure."""
+"""What stands in the composer's form, as a job's document and its YAML. Pure; `copying` is the way back."""
 
 from __future__ import annotations
 
@@ -39,11 +39,8 @@ SCHEDULE_ORDER: Final = (
     "catch_up_window", "spread", "skip_dates",
 )  # fmt: skip
 
-_WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,15})")
-_DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,9})\.[0-9]{1,9}")
-_DURATION: Final = re.compile(r"([0-9.]+)(ms|[wdhms]) ?")
-_SECONDS: Final = {"w": 604_800, "d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0.001}
-_LONG: Final = {"weeks": "w", "days": "d", "hours": "h", "minutes": "m", "seconds": "s"}
+WHOLE: Final = re.compile(r"-?(0|[1-9][0-9]{0,15})")
+DECIMAL: Final = re.compile(r"-?(0|[1-9][0-9]{0,9})\.[0-9]{1,9}")
 
 
 class Mistake(NamedTuple):
@@ -103,39 +100,18 @@ def compose(form: Form, rest: Mapping[str, Any]) -> Composed:
     document: dict[str, Any] = {name: form[name] for name in ("name", "project", "entry_point") if form[name]}
     if about := "\n\n".join(filter(None, (form["description"], form["notes"].strip("\n")))):
         document["description"] = about
-    document["args"] = [_value(line) for line in _lines(form["args"])]
+    document["args"] = [value_of(line) for line in _lines(form["args"])]
     for name in ("env", "labels"):
         document[name] = _mapping(name, form[name], mistakes)
     document["params"] = [_param(row) for row in form.params]
     document["schedule"] = _schedule(form)
     document["timeout"] = _number(form["timeout"])
-    document["retry"] = _some({"limit": _number(form["retry_limit"]), "delay": _number(form["retry_delay"])})
+    document["retry"] = some({"limit": _number(form["retry_limit"]), "delay": _number(form["retry_delay"])})
     document["owner"] = form["owner"]
-    document = _some(document)
+    document = some(document)
     if form["held"]:
         document["enabled"] = False
     return Composed(_ordered(_joined(document, rest, mistakes), ORDER), mistakes)
-
-
-def form_of(document: Mapping[str, Any], *, project: str, name: str) -> tuple[Form, dict[str, Any]]:
-    """Return the form that describes the job, and the keys for which there is no field."""
-    rest = dict(document)
-    first, notes = _split(str(rest.pop("description", "")))
-    values = {"project": project, "name": name, "description": first, "notes": notes}
-    taken = {key: rest.pop(key, None) for key in ("project", "name", "entry_point", "owner", "args", "env", "labels")}
-    values |= {key: str(taken[key] or "") for key in ("entry_point", "owner")}
-    values["args"] = "\n".join(map(_line, taken["args"] or ()))
-    for key in ("env", "labels"):
-        values[key] = "\n".join(f"{word}={_line(value)}" for word, value in (taken[key] or {}).items())
-    values["timeout"] = _duration(rest.pop("timeout", ""))
-    values["held"] = "" if rest.pop("enabled", True) else "on"
-    retry = dict(rest.pop("retry", {}))
-    values["retry_limit"], values["retry_delay"] = str(retry.pop("limit", "")), _duration(retry.pop("delay", ""))
-    schedule = rest.pop("schedule", None)
-    values |= _when(schedule)
-    params = tuple(_row(param) for param in rest.pop("params", ()))
-    left = {key: value for key, value in _keys(schedule).items() if key not in values and key != "interval"}
-    return Form(values, params), rest | _some({"retry": retry, "schedule": left})
 
 
 def field_of(path: Path) -> str:
@@ -149,6 +125,22 @@ def field_of(path: Path) -> str:
         return known if known in FIELDS else "rest"
     named = {"schedule": "when", "retry": "retry_limit", "enabled": "held"}.get(top, top)
     return named if named in FIELDS or named == "params" else "rest"
+
+
+def some(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that say something."""
+    return {key: value for key, value in values.items() if value not in ("", [], {}, None)}
+
+
+def value_of(line: str) -> str:
+    """Return the text of a line: what stands between double quotes, where all of it does, else all of it."""
+    if line.strip().startswith('"'):
+        try:
+            read = json.loads(line)
+        except ValueError:
+            return line
+        return read if isinstance(read, str) else line
+    return line
 
 
 def _plain(value: str) -> str:
@@ -166,33 +158,8 @@ def _too_long(form: Form) -> Iterator[Mistake]:
         yield Mistake("params", _("At most %(most)d parameters have room here.", most=PARAMS_MAX))
 
 
-def _split(text: str) -> tuple[str, str]:
-    """Return the description's first line and what follows it; all of it as the latter where it is no such line."""
-    first, _gap, notes = text.partition("\n\n")
-    if "\n" in first or len(first) > FIELDS["description"] or first != first.strip() or notes[:1] == "\n":
-        return "", text
-    return first, notes
-
-
 def _lines(text: str) -> list[str]:
     return [line for line in text.split("\n") if line.strip()]
-
-
-def _value(line: str) -> str:
-    """Return the text of a line: what stands between double quotes, where all of it does, else all of it."""
-    if line.strip().startswith('"'):
-        try:
-            read = json.loads(line)
-        except ValueError:
-            return line
-        return read if isinstance(read, str) else line
-    return line
-
-
-def _line(value: Any) -> str:
-    """Return the line that `_value` reads as this text."""
-    text = str(value)
-    return text if text and text == text.strip() and text.isprintable() and text[0] != '"' else json.dumps(text)
 
 
 def _mapping(name: str, text: str, mistakes: list[Mistake]) -> dict[str, str]:
@@ -207,19 +174,19 @@ def _mapping(name: str, text: str, mistakes: list[Mistake]) -> dict[str, str]:
         elif word in found:
             mistakes.append(Mistake(name, _("%(name)s stands here twice.", name=word[:60])))
         else:
-            found[word] = _value(value)
+            found[word] = value_of(value)
     return found
 
 
 def _number(text: str) -> str | int | float:
-    if _WHOLE.fullmatch(text):
+    if WHOLE.fullmatch(text):
         return int(text)
-    return float(text) if _DECIMAL.fullmatch(text) else text
+    return float(text) if DECIMAL.fullmatch(text) else text
 
 
 def _typed(text: str, kind: str) -> Any:
     if kind == "string":
-        return _value(text)
+        return value_of(text)
     return {"true": True, "false": False}.get(text.strip().lower(), _number(text.strip()))
 
 
@@ -234,21 +201,7 @@ def _param(row: Mapping[str, str]) -> dict[str, Any]:
         written["required"] = True
     if choices := [_typed(line, kind) for line in _lines(row.get("enum", ""))]:
         written["enum"] = choices
-    return written | _some({"description": row.get("about", "")})
-
-
-def _row(param: Mapping[str, Any]) -> dict[str, str]:
-    def shown(value: Any) -> str:
-        return _line(value) if isinstance(value, str) else json.dumps(value)
-
-    return {
-        "name": str(param.get("name", "")),
-        "type": str(param.get("type", "string")),
-        "default": "" if param.get("default") is None else shown(param["default"]),
-        "required": "on" if param.get("required") else "",
-        "enum": "\n".join(map(shown, param.get("enum") or ())),
-        "about": str(param.get("description", "")),
-    }
+    return written | some({"description": row.get("about", "")})
 
 
 def _schedule(form: Form) -> dict[str, Any]:
@@ -261,42 +214,7 @@ def _schedule(form: Form) -> dict[str, Any]:
         trigger = {unit: count for unit, count in parts.items() if count != 0} or parts
     usual = {"overrun": "run_now", "catch_up": "none"}
     keys = ("start_at", "end_at", "timezone", "overrun", "catch_up")
-    return {when: trigger} | _some({key: form[key] for key in keys if form[key] != usual.get(key)})
-
-
-def _keys(schedule: Any) -> Mapping[str, Any]:
-    return schedule if isinstance(schedule, Mapping) else {}
-
-
-def _when(schedule: Any) -> dict[str, str]:
-    keys = {"cron": schedule} if isinstance(schedule, str) else _keys(schedule)
-    texts = ("cron", "at", "start_at", "end_at", "timezone", "overrun", "catch_up")
-    found = {key: str(keys.get(key) or "") for key in texts}
-    found["when"] = next((name for name in WHENS if keys.get(name)), "manual")
-    left = _seconds_of(keys.get("interval")) if found["when"] == "interval" else 0.0
-    for unit, length in zip(UNITS, (86400, 3600, 60), strict=False):
-        whole, left = divmod(left, length)
-        found[unit] = str(int(whole)) if whole else ""
-    found["seconds"] = f"{round(left, 3):g}" if left else ""
-    return found
-
-
-def _seconds_of(interval: Any) -> float:
-    text = _duration(interval)
-    if _WHOLE.fullmatch(text) or _DECIMAL.fullmatch(text):
-        return float(text)
-    return sum(float(count) * _SECONDS[unit] for count, unit in _DURATION.findall(text))
-
-
-def _duration(value: Any) -> str:
-    """Return a duration as one word; a mapping of units becomes 1h30m."""
-    if isinstance(value, Mapping):
-        return "".join(f"{value[unit]}{short}" for unit, short in _LONG.items() if value.get(unit))
-    return str(value)
-
-
-def _some(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value not in ("", [], {}, None)}
+    return {when: trigger} | some({key: form[key] for key in keys if form[key] != usual.get(key)})
 
 
 def _joined(document: dict[str, Any], rest: Mapping[str, Any], mistakes: list[Mistake]) -> dict[str, Any]:

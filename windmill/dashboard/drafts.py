@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from windmill.core.errors import Problem
 
@@ -80,7 +80,7 @@ class Drafts(Protocol):
     def digest_of(self, file: str) -> str:
         """Return the sha256 of a source's file under projects/, "" where there is none."""
 
-    def upload(self, file: str, content: BinaryIO, *, replaces: str, record: Record) -> str:
+    def upload(self, file: str, content: IO[bytes], *, replaces: str, record: Record) -> str:
         """Put a .py or .zip under projects/ once nothing speaks against what it holds; return the project's name.
 
         `file` is its name as the browser tells it; `replaces` and `record` are as with `place`.
