@@ -1,9 +1,9 @@
 // The output as lines of text, as the server renders it; here it grows, and can be narrowed to one stream.
 const KEPT = 20_000; // lines
-const KEPT_ALL = 100_000; // likewise, where somebody asked for all
+const KEPT_ALL = 50_000; // likewise, where somebody asked for all
 const LINE = 10_000; // characters of one line
 const GROUP = 500; // lines that are laid out, or not, together
-const SLICE = 2000; // lines that are made at once
+const SLICE = 1000; // lines that are made at once
 const SEQUENCE = /\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=[\x1b\n])|$)|\x1b\[[0-?]*[ -/]*(?:[@-~]|$)|\x1b[ -/]*[0-~]?/g;
 const UNSAFE = /[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 

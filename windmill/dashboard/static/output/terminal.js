@@ -7,7 +7,12 @@ import { Terminal } from "../vendor/xterm/xterm.mjs";
 const COLUMNS = 80; // at least: progress bars are made for as many
 const LINES = 20_000; // that can be scrolled back to
 const LINES_LOADED = 100_000; // likewise, where somebody asked for all
-const REORDERING = /[\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const UNSAFE = /[\x80-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]/g; // C1 controls, and what reorders the text around it
+// Titles, links, pictures, the clipboard: strings for a terminal, none of which is shown. One that nobody ended hides
+// no more than its line.
+const STRING = /\x1b[\]PX^_][^\x07\x1b\n]*(?:\x07|\x1b\\|(?=[\x1b\n]))/g;
+const UNFINISHED = /\x1b(?:[\]PX^_][^\x07\x1b\n]{0,4096}\x1b?)?$/;
+const BEGUN = /\x1b[\]PX^_]/g;
 const MODES = new Set([7, 25]); // wrapping and the cursor; others take the screen, the mouse or the keyboard
 const SCROLL = { PageUp: ["scrollPages", -1], PageDown: ["scrollPages", 1], ArrowUp: ["scrollLines", -1], ArrowDown: ["scrollLines", 1] };
 const LIGHT = {
@@ -61,7 +66,6 @@ export class TerminalView {
       fontFamily: getComputedStyle(host).fontFamily,
       fontSize: 13,
       lineHeight: 1.25,
-      linkHandler: { activate: () => {} },
       minimumContrastRatio: 4.5,
       overviewRuler: { width: 10 },
       scrollOnEraseInDisplay: true,
@@ -85,13 +89,13 @@ export class TerminalView {
     this.begin();
   }
 
-  #decoders = {};
+  #decoders = {}; // by stream, as what was held back
+  #held = {};
   #writing = 0;
 
   // Lets nothing take effect that is not about what stands where, and in which colour.
   #tame() {
     const { parser } = this.terminal;
-    for (const number of [0, 1, 2, 4, 7, 8, 9, 10, 11, 12, 50, 52, 104, 110, 111, 112, 133, 777, 1337]) parser.registerOscHandler(number, () => true);
     const mode = (parameters) => !parameters.every((one) => MODES.has(one));
     parser.registerCsiHandler({ prefix: "?", final: "h" }, mode);
     parser.registerCsiHandler({ prefix: "?", final: "l" }, mode);
@@ -126,6 +130,7 @@ export class TerminalView {
 
   begin() {
     this.#decoders = {};
+    this.#held = {};
     this.terminal.reset();
   }
 
@@ -135,7 +140,9 @@ export class TerminalView {
 
   write({ stream, bytes }) {
     this.#decoders[stream] ??= new TextDecoder();
-    const text = this.#decoders[stream].decode(bytes, { stream: true }).replace(REORDERING, "\ufffd");
+    const all = (this.#held[stream] ?? "") + this.#decoders[stream].decode(bytes, { stream: true });
+    const held = this.#held[stream] = UNFINISHED.exec(all)?.[0] ?? "";
+    const text = all.slice(0, all.length - held.length).replace(STRING, "").replace(BEGUN, "").replace(UNSAFE, "\ufffd");
     const { viewportY } = this.terminal.buffer.active;
     this.#writing += 1;
     this.terminal.write(text, () => {
