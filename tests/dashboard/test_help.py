@@ -114,3 +114,10 @@ def test_nothing_that_was_asked_becomes_markup(site: Site) -> None:
 
 def test_a_very_long_question_is_cut(site: Site) -> None:
     assert len(site.client.get("/help", query_string={"q": "x" * 5000}).text) < 20_000
+
+
+def test_every_page_is_summed_up_in_a_line_that_begins_as_its_text_or_its_headings_do() -> None:
+    summaries = {name: page.summary for name, page in manual.pages().items()}
+    assert all(summaries.values())
+    assert summaries["projects"] == "A project is the code that jobs run."
+    assert summaries["operating"].count(" · ") == manual.SUMMED_UP - 1

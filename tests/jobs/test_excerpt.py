@@ -23,7 +23,7 @@ def excerpt(text: str, line: int) -> tuple[str, ...]:
     ids=["the first", "one between", "the last", "beyond the end"],
 )
 def test_it_is_the_line_and_the_ones_around_it(line: int, shown: tuple[str, ...]) -> None:
-    assert excerpt("a: 1\nb: 2\nc: 3", line) == shown
+    assert excerpt("a: 1\nb: 2\nc: 3\n", line) == shown
 
 
 def test_lines_end_where_they_do_for_yaml() -> None:
@@ -69,7 +69,7 @@ def test_what_could_be_a_secret_is_not_in_it(text: str) -> None:
 
 
 def test_what_follows_the_environment_is_shown_again() -> None:
-    assert excerpt("env:\n  A: b\ntimeout: 5 apples\n", 3) == (f"  A: {HIDDEN}", "timeout: 5 apples", "")
+    assert excerpt("env:\n  A: b\ntimeout: 5 apples\n", 3) == (f"  A: {HIDDEN}", "timeout: 5 apples")
 
 
 def test_a_column_before_what_is_hidden_stays_where_it_was() -> None:

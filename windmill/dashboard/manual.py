@@ -23,6 +23,7 @@ SUFFIX: Final = ".md"
 CONTENTS: Final = ("h2", "h3")  # what a table of contents lists
 WORDS_MAX: Final = 8  # that are searched for
 HITS_MAX: Final = 30
+SUMMED_UP: Final = 4  # headings that stand for a page which begins with one
 AROUND: Final = 90  # characters of an excerpt on either side of the word
 _PUNCTUATION: Final = re.compile(r"[^\w\- ]")
 
@@ -46,7 +47,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A page of the manual by its name, such as decisions/0001-a-pure-core; `summary` is its first sentence."""
+    """A page of the manual by its name, such as decisions/0001-a-pure-core; `summary` is a line on what it tells."""
 
     name: str
     title: str
@@ -111,14 +112,25 @@ def _sources(directory: Traversable, below: str) -> Iterator[tuple[str, str]]:
 def _page(name: str, source: str) -> Page:
     tokens = _markdown().parse(source)
     sections = tuple(_sections(tokens, name))
-    paragraphs = [_plain(token) for before, token in pairwise(tokens) if before.type == "paragraph_open"]
     return Page(
         name=name,
         title=sections[0].heading.text,
-        summary=re.split(r"(?<=[.:]) ", paragraphs[0])[0].rstrip(":") if paragraphs else "",
+        summary=_summary(tokens) or " · ".join(one.heading.text for one in sections[1 : 1 + SUMMED_UP]),
         sections=sections,
         tokens=tuple(tokens),
     )
+
+
+def _summary(tokens: Sequence[Token]) -> str:
+    """Return the first sentence between the title and the next heading, "" where there is none."""
+    headings = 0
+    for before, token in pairwise(tokens):
+        headings += before.type == "heading_open"
+        if headings > 1:
+            return ""
+        if before.type == "paragraph_open":
+            return re.split(r"(?<=[.:]) ", _plain(token))[0].rstrip(":")
+    return ""
 
 
 def _sections(tokens: Sequence[Token], name: str) -> Iterator[Section]:
