@@ -212,6 +212,30 @@ def test_who_guesses_tokens_has_to_wait_and_the_owner_of_one_has_not(door: Calla
     assert good.status_code == 200
 
 
+def test_a_program_whose_password_held_does_not_wait_for_those_who_guess(door: Callable[..., Door]) -> None:
+    site = door("basic")
+    asked = ("/api/v1/executions",)
+    assert site.client.get(*asked, auth=("ana", PASSWORD)).status_code == 200
+    codes = [site.client.get(*asked, auth=("ana", "x")).status_code for _ in range(FREE["account"] + 1)]
+    assert codes[-1] == 429
+    assert site.client.get(*asked, auth=("ana", PASSWORD)).status_code == 200
+
+
+def test_a_password_that_held_holds_no_more_when_it_is_another(door: Callable[..., Door]) -> None:
+    site = door("basic")
+    assert site.client.get("/api/v1/executions", auth=("ana", PASSWORD)).status_code == 200
+    other = generate_password_hash("another", method="scrypt:1024:8:1")
+    site.change(accounts={"ana": Account(role=Role.ACT, password=lambda: other)})
+    assert site.client.get("/api/v1/executions", auth=("ana", PASSWORD)).status_code == 401
+
+
+def test_who_tries_many_links_has_to_wait_and_a_good_one_is_good(door: Callable[..., Door]) -> None:
+    site = door("link")
+    codes = [site.client.get("/sign-in?token=bad").status_code for _ in range(FREE["address"] + 1)]
+    assert codes == [*[401] * FREE["address"], 429]
+    assert site.client.get("/sign-in?token=good").status_code == 303
+
+
 # By a proxy
 
 BEFORE = Proxy(header="X-Remote-User", peers=(ip_network("127.0.0.1/32"),), act=frozenset({"ana"}))
@@ -334,10 +358,11 @@ def test_a_changed_role_counts_at_once(door: Callable[..., Door]) -> None:
     assert not site.may_act()
 
 
-def test_a_session_ends_with_the_way_it_began(door: Callable[..., Door]) -> None:
+@pytest.mark.parametrize("auth", ["token", "basic", "proxy"])
+def test_a_session_ends_with_the_way_it_began(door: Callable[..., Door], auth: str) -> None:
     site = door("link")
     site.client.get("/sign-in?token=good")
-    site.change(auth="token")
+    site.change(auth=auth)
     assert not site.is_in()
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from apiflask import HTTPError
 from flask import Flask, Response, jsonify, make_response, render_template, request, url_for
+from flask_babel import gettext as _
 from werkzeug.exceptions import (
     Conflict,
     HTTPException,
@@ -42,7 +43,7 @@ def install(app: Flask) -> None:
     app.register_error_handler(Exception, _unknown)
 
 
-def _foreign(_: SecurityError) -> Response:
+def _foreign(__: SecurityError) -> Response:
     """Answer who asked for us by a name that is not ours: plainly, as no link can be made under such a name."""
     words = "This name is not one the dashboard answers to: see [dashboard] trusted_hosts in windmill.toml.\n"
     return Response(words, 400, mimetype="text/plain")
@@ -53,7 +54,8 @@ def _refused(error: HTTPException) -> Response:
     code = error.code or 500
     if code < 400:  # noqa: PLR2004 - a redirect is no failure
         return make_response(answer)
-    return _answer(error, error.description or error.name, error.name)
+    said = error.description if error.description != type(error).description else ""
+    return _answer(error, said or _words().get(code, error.name), _names().get(code, error.name))
 
 
 def _mistaken(error: HTTPError) -> Response:
@@ -75,14 +77,42 @@ def _known(error: WindmillError) -> Response:
         return _answer(ServiceUnavailable(), "\n".join(sentences), "Another version")
     if isinstance(error, Unavailable):
         away = ServiceUnavailable(retry_after=RETRY_SECONDS)
-        return _answer(away, "The store does not answer. Jobs run on, and what they write is kept.", "Store away")
+        return _answer(
+            away, _("The store does not answer. Jobs run on, and what they write is kept."), _("Store away")
+        )
     kind = _KINDS.get(type(error), UnprocessableEntity if request.path.startswith("/api/") else InternalServerError)()
-    return _answer(kind, error.message, kind.name)
+    return _answer(kind, error.message, _names().get(kind.code or 500, kind.name))
 
 
 def _unknown(error: Exception) -> Response:
     _LOG.error("request %s failed", request_id(), exc_info=error, extra={"event": "request.failed"})
-    return _answer(InternalServerError(), "Something failed here. The log has more under the number below.", "Failed")
+    return _answer(InternalServerError(), _words()[500], _names()[500])
+
+
+def _names() -> dict[int, str]:
+    return {
+        400: _("Not understood"),
+        401: _("Sign in first"),
+        403: _("Not allowed"),
+        404: _("Not found"),
+        405: _("Not possible"),
+        409: _("Not now"),
+        413: _("Too large"),
+        429: _("Too often"),
+        500: _("Failed"),
+        503: _("Not now"),
+    }
+
+
+def _words() -> dict[int, str]:
+    return {
+        400: _("This request cannot be understood."),
+        403: _("You may not do this."),
+        404: _("There is nothing here. It may have been renamed or removed."),
+        405: _("This cannot be asked for in this way."),
+        413: _("What was sent is larger than what is taken."),
+        500: _("Something failed here. The log has more under the number below."),
+    }
 
 
 def _answer(error: HTTPException, message: str, title: str, detail: object = None) -> Response:

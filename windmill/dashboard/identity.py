@@ -10,6 +10,7 @@ from typing import Final
 
 from flask import Flask, current_app, g, request, session
 from flask.sessions import SecureCookieSessionInterface
+from flask_babel import gettext as _
 from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import TooManyRequests, Unauthorized
 
@@ -70,7 +71,7 @@ def attempt(account: str = "") -> None:
     wait = attempts.begin(now(), address=request.remote_addr or "", account=account)
     if wait:
         seconds = math.ceil(wait.total_seconds())
-        raise TooManyRequests("That was wrong too often.", retry_after=seconds)
+        raise TooManyRequests(_("That was wrong too often."), retry_after=seconds)
 
 
 def succeeded(account: str = "") -> None:
@@ -119,18 +120,24 @@ def _shown() -> tuple[str, Role] | None:
         if name is None:
             attempt()
     elif authorization.type == "basic" and known.auth == "basic":
-        name = authorization.username or ""
-        attempt(name)
-        if proofs.is_password(authorization.password or "", known.accounts.get(name)):
-            succeeded(name)
-        else:
-            name = None
+        name = _of_pair(authorization.username or "", authorization.password or "")
     else:
         return None
     if name is None:
         refused(authorization.type)
-        raise Unauthorized("This is nobody's token or password.")
+        raise Unauthorized(_("This is nobody's token or password."))
     return name, known.accounts[name].role
+
+
+def _of_pair(name: str, password: str) -> str | None:
+    account = access().accounts.get(name)
+    if proofs.held_before(password, account):
+        return name
+    attempt(name)
+    if not proofs.is_password(password, account):
+        return None
+    succeeded(name)
+    return name
 
 
 def _said_by_proxy() -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 import threading
+from collections import OrderedDict
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
@@ -23,6 +25,10 @@ PATIENCE_SECONDS: Final = 2.0
 # Of no password that can be typed; looked at in place of the one of somebody who is not there.
 _NOBODYS: Final = f"{HASH_METHOD}$nobody$" + "0" * 128
 _room = threading.BoundedSemaphore(AT_ONCE)
+# Proofs that held, so that a program which shows its password with every request has it looked at once.
+_held: OrderedDict[bytes, None] = OrderedDict()
+_HELD_MAX: Final = 1000
+_HELD_KEY: Final = secrets.token_bytes(32)
 
 
 def whose_token(token: str, accounts: Mapping[str, Account]) -> str | None:
@@ -37,20 +43,25 @@ def whose_token(token: str, accounts: Mapping[str, Account]) -> str | None:
 
 def is_password(password: str, account: Account | None) -> bool:
     """Return whether it is the account's. Raises TooManyRequests while too many others are looked at."""
-    known = _NOBODYS
-    if account is not None and account.password is not None:
-        try:
-            known = account.password()
-        except WindmillError:
-            known = _NOBODYS
+    known = _hash(account)
     if not _room.acquire(timeout=PATIENCE_SECONDS):
         raise TooManyRequests("Many others sign in at this moment.", retry_after=1)
     try:
-        return check_password_hash(known, password[:SECRET_MAX]) and known is not _NOBODYS
+        holds = check_password_hash(known, password[:SECRET_MAX]) and known is not _NOBODYS
     except ValueError:
         return False
     finally:
         _room.release()
+    if holds:
+        _held[_proof(password, known)] = None
+        while len(_held) > _HELD_MAX:
+            _held.popitem(last=False)
+    return holds
+
+
+def held_before(password: str, account: Account | None) -> bool:
+    """Return whether it was the account's when it was looked at, which did not change since."""
+    return _proof(password, _hash(account)) in _held
 
 
 def wrong_token(secret: str) -> str:
@@ -72,6 +83,17 @@ def wrong_password(secret: str) -> str:
 def mark(secret: str) -> str:
     """Return what tells one secret of somebody from the next, and tells nothing of it."""
     return sha256(b"mark\0" + secret.encode()).hexdigest()[:16]
+
+
+def _hash(account: Account | None) -> str:
+    try:
+        return account.password() if account is not None and account.password is not None else _NOBODYS
+    except WindmillError:
+        return _NOBODYS
+
+
+def _proof(password: str, known: str) -> bytes:
+    return hmac.digest(_HELD_KEY, f"{known}\0{password[:SECRET_MAX]}".encode(), "sha256")
 
 
 def _digest(account: Account) -> str:

@@ -31,7 +31,10 @@ def page() -> Response:
     token = request.args.get("token")
     looked_up = request.method == "GET" and "prefetch" not in request.headers.get("Sec-Purpose", "")
     if token and looked_up and access().auth == "link":
-        return _by_link(token)
+        try:
+            return _by_link(token)
+        except TooManyRequests as error:
+            return _too_often(error)
     return _page()
 
 
@@ -82,6 +85,7 @@ def answered() -> Response:
 def _by_link(token: str) -> Response:
     name = facts().claim(token)
     if name is None:
+        attempt()
         refused("link")
         return _page(_("This link was used already, or it is too old."), WRONG)
     return _welcome(name)
@@ -124,7 +128,7 @@ def _next() -> str:
 def _too_often(error: TooManyRequests) -> Response:
     seconds = int(str(error.retry_after or 1))
     wait = ngettext("Try again in %(num)d second.", "Try again in %(num)d seconds.", seconds)
-    answer = _page(_("That was wrong too often."), 429, wait)
+    answer = _page(str(error.description), 429, wait)
     answer.headers["Retry-After"] = str(seconds)
     return answer
 
