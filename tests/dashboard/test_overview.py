@@ -229,3 +229,51 @@ def test_the_heartbeat_is_on_every_page(site: Site) -> None:
     site.put(scheduler(2))
     for path in ("/", "/upcoming", "/executions", "/nothing/here"):
         assert "scheduler ok, 2 s ago" in site.client.get(path).get_data(as_text=True), path
+
+
+def test_jobs_whose_files_are_gone_are_listed_when_asked_for(site: Site) -> None:
+    removed = {"commit": "c" * 40, "author": "Ana", "subject": "Retire it", "at": "2026-01-01T00:00:00.000Z"}
+    site.put(Batch(jobs=[a_job(), a_job(id="p/gone", deleted=True, removed=removed)]))
+    assert 'href="/?deleted=1">1 job whose file is gone' in site.client.get("/").get_data(as_text=True)
+    page = site.client.get("/?deleted=1").get_data(as_text=True)
+    assert 'href="/jobs/p/gone"' in page
+    assert "Ana removed it in cccccccccccc" in page
+    assert 'href="/jobs/p/hello"' not in page
+
+
+@pytest.mark.parametrize(
+    ("batch", "verdict"),
+    [
+        (Batch(jobs=[a_job()]), "✓ The one job is well"),
+        (Batch(jobs=[a_job(), a_job(id="p/two")]), "✓ All 2 jobs are well"),
+        (Batch(jobs=[a_job()], executions=[an_execution(state=State.LOST)]), "✕ 1 job needs attention"),
+    ],
+    ids=["one", "all", "lost"],
+)
+def test_what_a_person_has_to_know_stands_first(site: Site, batch: Batch, verdict: str) -> None:
+    site.put(batch)
+    assert verdict in site.page()
+
+
+def test_what_starts_next_is_shown(site: Site) -> None:
+    site.put(Batch(jobs=[a_job()]))
+    assert re.search(r"in 10 min\s+the next start", site.page())
+
+
+def test_a_page_that_stays_open_asks_for_the_heartbeat_alone(site: Site) -> None:
+    site.put(scheduler(2))
+    beat = site.client.get("/heart").get_data(as_text=True)
+    assert "scheduler ok, 2 s ago" in beat
+    assert "<html" not in beat
+
+
+def test_problems_are_counted_on_every_page(site: Site) -> None:
+    problem = {"file": "x", "line": 1, "column": 1, "message": "m", "hint": "", "severity": "error", "job": ""}
+    rest = {"expected": "", "found": "", "code": ""}
+    site.put(Batch(status={"catalog": {"id": "catalog", "problems": [problem | rest, problem | rest]}}))
+    assert re.search(r'id="problem-count" class="count">2<', site.client.get("/upcoming").get_data(as_text=True))
+
+
+def test_who_is_signed_in_is_shown(site: Site) -> None:
+    site.sign_in(name="Ana <b>")
+    assert "<summary>Ana &lt;b&gt;</summary>" in site.client.get("/").get_data(as_text=True)

@@ -68,7 +68,7 @@ def test_jobs_that_are_gone_or_ours_have_no_lane(site: Site) -> None:
 def test_a_slot_that_was_skipped_is_shown_with_its_reason(site: Site) -> None:
     skipped = an_execution(state=State.SKIPPED, reason="missed", started_at=None, ended_at=NOON, coalesced=2)
     site.put(Batch(executions=[skipped]))
-    assert "p/ hello 5 min ago and 2 more missed" in words(site)
+    assert "p/ hello 5 min ago and 2 more missed: the scheduler was not running" in words(site)
 
 
 def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
@@ -84,3 +84,30 @@ def test_of_very_many_jobs_the_first_are_shown_and_the_rest_counted(site: Site) 
     site.put(Batch(jobs=[a_job(id=f"p/j{number}") for number in range(60)]))
     assert html(site).count('class="lane"') == 50
     assert "10 more jobs start later" in words(site)
+
+
+def test_more_than_may_run_at_once_is_said(site: Site) -> None:
+    ends = NOON + timedelta(minutes=5)
+    jobs = [a_job(id="p/ant"), a_job(id="p/bee")]
+    past = [an_execution(id=f"{number:016x}", job=job["id"], ended_at=ends) for number, job in enumerate(jobs, 1)]
+    site.put(
+        Batch(jobs=jobs, executions=past, status={"scheduler": {"id": "scheduler", "at": None, "max_running": 1}})
+    )
+    assert "More than may run at once" in words(site, "/upcoming?hours=1")
+    assert "2 are expected, and 1 may run (max_running): the others wait." in words(site, "/upcoming?hours=1")
+
+
+def test_the_last_day_is_drawn_from_what_ran(site: Site) -> None:
+    later = NOON + timedelta(seconds=1)
+    failed = an_execution(
+        id="2" * 16, job="p/other", state=State.FAILED, exit_code=1, started_at=later, ended_at=later
+    )
+    site.put(Batch(executions=[an_execution(), failed]))
+    page = words(site, "/upcoming?hours=-24")
+    assert "At most 1 ran at once" in page
+    assert "1 Success" in page
+    assert "1 Failed" in page
+
+
+def test_a_day_on_which_nothing_ran_says_so(site: Site) -> None:
+    assert "Nothing ran in the last day." in words(site, "/upcoming?hours=-24")
