@@ -25,6 +25,7 @@ from tests.support.live import Live
 from tests.support.waiting import until
 
 WIDTHS: Final = (375, 800, 1280)
+HEIGHT: Final = 900
 THEMES: Final = ("light", "dark")
 LANGUAGES: Final = ("en", "pt-BR")
 LINKS: Final = "links => links.map(link => new URL(link.getAttribute('href'), location).href.split('#')[0])"
@@ -43,29 +44,28 @@ def sign_in(live: Live, page: Page) -> None:
     page.goto(re.findall(r"http\S+", live.cli("sign-in").stdout)[0])
 
 
-def pages(page: Page, start: str) -> dict[str, str]:
-    """Return the address of one page of every route that links lead to, by endpoint."""
+def walk(page: Page, start: str) -> Iterator[str]:
+    """Show one page of every route that links lead to, and yield its endpoint while it is shown."""
     with TemporaryDirectory() as directory:
         routes = Site(Path(directory) / "windmill.db").app.url_map.bind("localhost")
-    found: dict[str, str] = {}
-    waiting, seen = [start + "/", start + "/sign-in"], set[str]()
+    waiting, known, seen = [start + "/", start + "/sign-in"], set[str](), set[str]()
     while waiting:
         url = waiting.pop(0)
         try:
             endpoint = str(routes.match(urlsplit(url).path)[0])
         except HTTPException:
-            endpoint = url  # a dead link is a page of its own, for the tests to complain of
-        if endpoint in found or endpoint == "static" or urlsplit(url).path.startswith("/api/"):
+            endpoint = f"nothing answers {urlsplit(url).path}"  # a page of its own, for the tests to complain of
+        if endpoint in {*known, "static"} or urlsplit(url).path.startswith("/api/"):
             continue
-        answer = page.request.get(url)
-        if "text/html" not in answer.headers.get("content-type", ""):
+        if "text/html" not in page.request.head(url, headers={"Accept": "text/html"}).headers.get("content-type", ""):
             continue
-        found[endpoint] = url
-        page.goto(url, wait_until="domcontentloaded")
+        known.add(endpoint)
+        page.set_viewport_size({"width": max(WIDTHS), "height": HEIGHT})
+        page.goto(url, wait_until="load")
         links = page.eval_on_selector_all("a[href]", LINKS)
-        waiting += [link for link in links if link.startswith(start) and link not in seen]
+        waiting += [link for link in links if link.startswith(start + "/") and link not in seen]
         seen |= set(links)
-    return found
+        yield endpoint
 
 
 @contextmanager
@@ -93,14 +93,13 @@ def main(directory: Path) -> None:
                     with visitor(theme, language) as browser:
                         browser.forgiven.append(".*")  # this only looks
                         sign_in(live, browser.page)
-                        for endpoint, url in pages(browser.page, start).items():
-                            _picture(browser.page, url, directory / scene, f"{endpoint}-{{}}-{theme}-{language}.png")
+                        for endpoint in walk(browser.page, start):
+                            _picture(browser.page, directory / scene, f"{endpoint}-{{}}-{theme}-{language}.png")
 
 
-def _picture(page: Page, url: str, directory: Path, name: str) -> None:
+def _picture(page: Page, directory: Path, name: str) -> None:
     for width in WIDTHS:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.goto(url, wait_until="load")
+        page.set_viewport_size({"width": width, "height": HEIGHT})
         page.wait_for_timeout(300)  # for what a script draws
         page.screenshot(path=directory / name.format(width), full_page=True)
         print(directory / name.format(width))
