@@ -57,7 +57,7 @@ def portuguese(tmp_path: Path) -> Iterator[Site]:
 def forms(one: Message) -> list[tuple[str, str]]:
     """Each sentence with its translation; of one that counts, each form."""
     sentences = list(one.id) if isinstance(one.id, (tuple, list)) else [one.id]
-    translated = list(one.string) if isinstance(one.string, (tuple, list)) else [one.string]
+    translated = [str(form or "") for form in (one.string if isinstance(one.string, (tuple, list)) else [one.string])]
     return list(zip(sentences, translated, strict=True))
 
 
@@ -72,8 +72,7 @@ def test_every_sentence_is_translated(catalog: Catalog) -> None:
 
 def forms_of(catalog: Catalog, text: str) -> list[str]:
     """What the sentence is in the catalog."""
-    one = catalog[text]
-    return [translated for _, translated in forms(one)] if one else []
+    return [translated for _, translated in forms(catalog[text])]
 
 
 def test_no_translation_is_a_guess(catalog: Catalog) -> None:

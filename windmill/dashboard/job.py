@@ -82,11 +82,11 @@ def _pause(job: Document, instant: datetime) -> str:
     if until:
         when = {"until": f"{moment(in_utc(until))} UTC", "distance": relative(until, instant)}
         if pause["note"]:
-            return gettext("Paused until %(until)s, %(distance)s, by %(by)s: %(note)s", **when, **who)
-        return gettext("Paused until %(until)s, %(distance)s, by %(by)s", **when, **who)
+            return str(gettext("Paused until %(until)s, %(distance)s, by %(by)s: %(note)s", **when, **who))
+        return str(gettext("Paused until %(until)s, %(distance)s, by %(by)s", **when, **who))
     if pause["note"]:
-        return gettext("Paused until it is resumed, by %(by)s: %(note)s", **who)
-    return gettext("Paused until it is resumed, by %(by)s", **who)
+        return str(gettext("Paused until it is resumed, by %(by)s: %(note)s", **who))
+    return str(gettext("Paused until it is resumed, by %(by)s", **who))
 
 
 def _changes(read: Store, executions: list[Document], instant: datetime) -> Iterator[dict[str, Any]]:

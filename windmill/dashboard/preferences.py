@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from apiflask import APIBlueprint
@@ -17,6 +17,7 @@ from windmill.dashboard.text import visible
 
 LANGUAGES: Final = {"en": "English", "pt_BR": "Português"}
 THEMES: Final = ("light", "dark")
+Translate = Callable[..., str]
 KEPT_SECONDS: Final = 400 * 86400  # as long as browsers keep a cookie
 
 blueprint = APIBlueprint("preferences", __name__, enable_openapi=False)
@@ -26,7 +27,7 @@ def install(app: Flask) -> None:
     """Let the application speak the viewer's language; `translations/` holds those that are not English."""
     Babel(app, locale_selector=language, default_translation_directories="translations")
     for name in ("gettext", "ngettext"):
-        app.jinja_env.globals[name] = _of_visible(app.jinja_env.globals[name])
+        app.jinja_env.globals[name] = _of_visible(cast(Translate, app.jinja_env.globals[name]))
     app.context_processor(
         lambda: {"language": language, "languages": LANGUAGES, "theme": theme, "came_from": came_from}
     )
@@ -48,7 +49,7 @@ def theme() -> str:
     return chosen if chosen in THEMES else ""
 
 
-def _of_visible(translate: Callable[..., str]) -> Callable[..., str]:
+def _of_visible(translate: Translate) -> Translate:
     """Return what makes a sentence of texts with signs for what would steer them, as templates do with all texts."""
 
     @pass_context

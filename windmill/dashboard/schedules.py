@@ -26,7 +26,7 @@ def schedule_words(job: Document, schedule: Schedule | None) -> str:
     if locale().language == "en":
         return str(job["schedule_words"])
     if schedule is None:
-        return gettext("manual only") if job["schedule_words"] == "manual only" else str(job["schedule_words"])
+        return str(gettext("manual only") if job["schedule_words"] == "manual only" else str(job["schedule_words"]))
     return ", ".join([_when(schedule), *_limits(schedule)])
 
 
@@ -36,7 +36,7 @@ def cron_words(expression: str) -> str:
     fields = Expression(parts)
     times, dates = _times(fields), list(_dates(fields))
     if times is None or None in dates:
-        return gettext("cron %(expression)s", expression=expression)
+        return str(gettext("cron %(expression)s", expression=expression))
     daily = [] if dates or not fields.hour.all_singles else [gettext("every day")]
     return ", ".join([times, *daily, *filter(None, dates)])
 
@@ -47,12 +47,12 @@ def _when(schedule: Schedule) -> str:
     if schedule.interval is not None:
         every = duration_in_words(schedule.interval)
         if start:
-            return gettext("every %(span)s from %(start)s", span=every, start=start)
-        return gettext("every %(span)s", span=every)
+            return str(gettext("every %(span)s from %(start)s", span=every, start=start))
+        return str(gettext("every %(span)s", span=every))
     if schedule.at is not None:
-        return gettext("once at %(at)s", at=instant_in_words(schedule.at, zone))
+        return str(gettext("once at %(at)s", at=instant_in_words(schedule.at, zone)))
     words = cron_words(schedule.cron or "")
-    return gettext("%(cron)s, from %(start)s", cron=words, start=start) if start else f"{words}, {zone}"
+    return str(gettext("%(cron)s, from %(start)s", cron=words, start=start)) if start else f"{words}, {zone}"
 
 
 def _limits(schedule: Schedule) -> Iterator[str]:
@@ -76,19 +76,19 @@ def _times(fields: Expression) -> str | None:
     if not second.zero:
         return None
     if hour.star and minute.star:
-        return gettext("every minute")
+        return str(gettext("every minute"))
     if hour.star and (step := _step(minute)):
-        return gettext("every %(span)s", span=duration_in_words(timedelta(minutes=step)))
+        return str(gettext("every %(span)s", span=duration_in_words(timedelta(minutes=step))))
     if hour.star and minute.zero:
-        return gettext("every hour, on the hour")
+        return str(gettext("every hour, on the hour"))
     if minute.single_value is not None:
         if hour.star:
-            return gettext("every hour, at minute %(minute)s", minute=minute.single_value)
+            return str(gettext("every hour, at minute %(minute)s", minute=minute.single_value))
         if (step := _step(hour)) and minute.zero:
-            return gettext("every %(span)s", span=duration_in_words(timedelta(hours=step)))
+            return str(gettext("every %(span)s", span=duration_in_words(timedelta(hours=step))))
     if minute.all_singles and hour.all_singles:
         found = [f"{one:02}:{other:02}" for one, other in product(sorted(hour.singles()), sorted(minute.singles()))]
-        return gettext("at %(times)s", times=joined(found)) if len(found) <= TIMES else None
+        return str(gettext("at %(times)s", times=joined(found))) if len(found) <= TIMES else None
     return None
 
 
@@ -107,12 +107,12 @@ def _dates(fields: Expression) -> Iterator[str | None]:
 
 def _days(day: Field) -> str | None:
     if day.single_value == -1:
-        return gettext("on the last day of the month")
+        return str(gettext("on the last day of the month"))
     if not day.all_singles or min(day.singles()) < 0:
         return None
     singles = sorted(day.singles())
     named = joined([str(one) for one in singles])
-    return ngettext("on day %(days)s of the month", "on days %(days)s of the month", len(singles), days=named)
+    return str(ngettext("on day %(days)s of the month", "on days %(days)s of the month", len(singles), days=named))
 
 
 def _named(field: Field, names: dict[int, str]) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -53,7 +54,7 @@ class Heart:
 def install(app: Flask) -> None:
     """Let the templates of the application show the shell, and say things in the viewer's language."""
     app.context_processor(_around)
-    for name, filter_ in {
+    filters: dict[str, Callable[..., Any]] = {
         "state_word": words.state_word,
         "trigger_word": words.trigger_word,
         "glyph": present.glyph,
@@ -65,8 +66,9 @@ def install(app: Flask) -> None:
         "weekday": words.weekday,
         "days": words.days,
         "span": words.span,
-    }.items():
-        app.add_template_filter(filter_, name)
+    }
+    for name, function in filters.items():
+        app.add_template_filter(function, name)
 
 
 @blueprint.get("/heart")
@@ -129,4 +131,4 @@ def _wrong_count() -> int:
         sources = (store().status("projects") or {}).get("projects", ())
     except Unavailable:
         return 0
-    return sum(one["severity"] == "error" for one in found) + sum(bool(one.get("error")) for one in sources)
+    return sum(1 for one in found if one["severity"] == "error") + sum(1 for one in sources if one.get("error"))

@@ -74,9 +74,9 @@ def relative(instant: datetime, now: datetime) -> str:
     """Return how far the instant lies from `now`: "in 5 min", "20 s ago", "now"."""
     distance = instant - now
     if abs(distance) < timedelta(seconds=1):
-        return gettext("now")
+        return str(gettext("now"))
     far = span(_coarse(abs(distance)))
-    return gettext("in %(span)s", span=far) if distance > timedelta(0) else gettext("%(span)s ago", span=far)
+    return str(gettext("in %(span)s", span=far) if distance > timedelta(0) else gettext("%(span)s ago", span=far))
 
 
 def state_word(state: str) -> str:
