@@ -17,7 +17,7 @@ from windmill.dashboard.context import store
 
 RUN = "/api/v1/projects/p/jobs/hello/executions"
 PAUSE = "/api/v1/projects/p/jobs/hello/pause"
-DAY = {"name": "day", "type": "integer", "default": None, "required": True, "enum": [], "description": ""}
+DAY: Document = {"name": "day", "type": "integer", "default": None, "required": True, "enum": [], "description": ""}
 
 
 def asked(site: Site) -> list[Document]:

@@ -17,7 +17,7 @@ from windmill.core.ports import Batch, ExecutionFilter, Store
 from windmill.dashboard.access import Role
 from windmill.store.sqlite import SqliteStore
 
-PARAM: Final = {"type": "string", "default": None, "required": False, "enum": [], "description": ""}
+PARAM: Final[dict[str, Any]] = {"type": "string", "default": None, "required": False, "enum": [], "description": ""}
 OPERATORS: Final = st.sampled_from(["$gt", "$ne", "$where", "$regex", "a.b", "$", "__proto__", "\0"])
 TEXTS: Final = st.text(max_size=20) | OPERATORS
 VALUES: Final = st.recursive(

@@ -151,7 +151,13 @@ def test_what_is_going_to_start_is_in_order_and_says_where_the_list_ends(site: S
 
 
 def test_the_status_tells_of_a_scheduler_that_is_silent(site: Site, failed: str) -> None:
-    told = {"at": to_text(NOW - timedelta(minutes=1)), "left": False, "running": 2, "waiting": [{}], "host": "h"}
+    told: Document = {
+        "at": to_text(NOW - timedelta(minutes=1)),
+        "left": False,
+        "running": 2,
+        "waiting": [{}],
+        "host": "h",
+    }
     site.put(Batch(status={"scheduler": {"id": "scheduler", **told}}))
     status = got(site, "status")
     assert (status["scheduler"]["alive"], status["scheduler"]["age_seconds"]) == (False, 60)
