@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.builders import NOON, a_running_execution, an_execution
 from tests.support.dashboard import Site
-from windmill.core.model import State
+from windmill.core.model import Cause, State, execution_id
 from windmill.core.ports import Batch, Drop, OutputBlock
 from windmill.dashboard.reading import LINES
 from windmill.dashboard.streams import STREAMS_MAX
@@ -200,3 +200,125 @@ def test_a_page_holds_neither_script_nor_style_of_its_own_and_loads_what_is_ther
     for path in re.findall(r'(?:href|src)="(/static/[^"]+)"', html):
         with site.client.get(path) as answer:
             assert answer.status_code == 200, path
+
+
+TRACEBACK = b"""\
+Traceback (most recent call last):
+  File "/srv/projects/dw/etl/clean.py", line 88, in clean
+    row["cpf"]
+KeyError: 'cpf'
+"""
+COMMIT = {"commit": "a1b2c3d" * 5, "author": "Ana", "subject": "Rename <b>it</b>", "at": None, "touches": True}
+
+
+def failures(site: Site, number: int, *, success: bool = True) -> None:
+    """The execution failed, and so did those before it, after one that succeeded."""
+    before = [
+        an_execution(id=f"{n:016x}", queued_at=NOON - timedelta(hours=n), state=State.FAILED, exit_code=1)
+        for n in range(2, number + 1)
+    ]
+    good = [an_execution(id="e" * 16, queued_at=NOON - timedelta(days=1))] if success else []
+    failed = an_execution(state=State.FAILED, exit_code=1, reason="exit_code")
+    site.put(Batch(executions=[failed, *before, *good], output=output(TRACEBACK)))
+
+
+def test_a_failure_is_told_by_its_exception_and_its_place(site: Site) -> None:
+    failures(site, 1)
+    assert "Failed: exit code 1 — KeyError: 'cpf' at etl/clean.py:88 The execution before it succeeded" in words(site)
+
+
+def test_failures_in_a_row_are_counted_since_the_commit_that_may_have_caused_them(tmp_path: Path) -> None:
+    site = Site(tmp_path / "windmill.db", suspects=lambda _store, _execution: [COMMIT])
+    failures(site, 3)
+    assert "3 failures in a row since this commit: a1b2c3d Rename <b>it</b> Ana · touches this job" in words(site)
+
+
+def test_of_many_suspects_the_first_are_named(tmp_path: Path) -> None:
+    site = Site(tmp_path / "windmill.db", suspects=lambda _store, _execution: [COMMIT] * 9)
+    failures(site, 1)
+    assert "First failure since these commits" in words(site)
+    assert "and 4 more commits" in words(site)
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"state": State.FAILED, "reason": "not_started: no such file"}, "Nothing of it ran."),
+        (
+            {"state": State.FAILED, "reason": "signal: SIGKILL", "signal": "SIGKILL"},
+            "give it more under limits.memory",
+        ),
+        ({"state": State.TIMED_OUT, "reason": "timeout"}, "give the job a longer timeout"),
+        ({"state": State.LOST, "reason": "journal_gone"}, "nobody knows how it ended"),
+        ({"state": State.STOPPED, "reason": "stopped: by ana"}, "What it did before that was not undone."),
+        ({"state": State.SKIPPED, "reason": "overrun", "started_at": None}, "The job goes on with its next slot."),
+    ],
+)
+def test_what_did_not_go_well_says_what_to_do_next(site: Site, facts: dict[str, object], said: str) -> None:
+    site.put(Batch(executions=[an_execution(**{"exit_code": None} | facts)]))
+    assert said in words(site)
+
+
+def test_attempts_lead_to_each_other(site: Site) -> None:
+    second = execution_id("p/hello", cause=Cause.RETRY, what=ID, attempt=2)
+    retry = {"trigger": Cause.RETRY, "attempt": 2, "retry_of": ID}
+    site.put(Batch(executions=[an_execution(state=State.FAILED), an_execution(id=second, **retry)]))
+    for identity, other, said in ((ID, second, "1 of 2"), (second, ID, "2 of 2")):
+        assert said in words(site, identity)
+        assert f'href="/executions/{other}"' in site.client.get(f"/executions/{identity}").text
+
+
+@pytest.mark.parametrize(
+    ("minutes", "said"),
+    [
+        (1, "about 3 min left"),
+        (4, "should be over any moment"),
+        (8, "2.0× slower than usual, which is 4 min"),
+    ],
+)
+def test_what_runs_says_how_long_it_is_expected_to(site: Site, minutes: int, said: str) -> None:
+    others = [
+        an_execution(id=f"{n:016x}", queued_at=NOON - timedelta(hours=n), ended_at=NOON + timedelta(minutes=4))
+        for n in range(2, 6)
+    ]
+    running = a_running_execution(started_at=NOON + timedelta(minutes=5 - minutes))
+    site.put(Batch(executions=[running, *others]))
+    assert said in words(site)
+
+
+def test_only_errors_are_shown_and_when_they_were_written(site: Site) -> None:
+    blocks = [OutputBlock(ID, 1, 1, 1, 0, b"one\n"), OutputBlock(ID, 2, 2, 2, 1_767_268_800_250, b"bad\n")]
+    site.put(Batch(executions=[an_execution()], output=blocks))
+    html = site.client.get(f"/executions/{ID}?stream=stderr&times=1").text
+    assert re.findall(r'id="(L\d+)"', html) == ["L1"]
+    assert "<time>12:00:00.250</time><span>bad\n</span>" in html
+    assert f'href="/executions/{ID}?stream=stderr&amp;times=1#L1"' in html
+
+
+def test_a_line_of_a_part_has_the_number_that_it_has_in_the_whole(site: Site) -> None:
+    site.put(Batch(executions=[an_execution()], output=output(b"a\nb", b"c\nd\n")))
+    html = site.client.get(f"/executions/{ID}?after=1").text
+    assert re.findall(r'<div class="line" id="(L\d+)">.*?<span>(.*?)\n</span>', html) == [("L2", "c"), ("L3", "d")]
+    assert f'href="/executions/{ID}?after=1#L2"' in html
+
+
+def test_who_gets_no_stream_gets_the_same_events_at_once(site: Site) -> None:
+    site.put(Batch(executions=[an_execution()], output=output(b"a")))
+    assert site.client.get(f"/executions/{ID}/events").text == "id: 1\ndata: 0 stdout YQ==\n\n"
+    assert site.client.get(f"/executions/{ID}/events?after=1").text == "event: end\ndata: succeeded\n\n"
+
+
+def test_a_page_that_is_open_asks_again_for_all_but_the_output(site: Site) -> None:
+    site.put(Batch(executions=[a_running_execution()], output=output(b"what it wrote")))
+    html = site.client.get(f"/executions/{ID}", headers={"HX-Request": "true"}).text
+    assert 'id="live"' in html
+    assert "what it wrote" not in html
+
+
+def test_only_this_page_lets_style_elements_count_and_only_its_own(site: Site) -> None:
+    site.put(Batch(executions=[an_execution()]))
+    policies = [site.client.get(f"/executions/{ID}").headers["Content-Security-Policy"] for _ in range(2)]
+    assert policies[0] != policies[1]
+    assert re.search(r"style-src 'self' 'nonce-[\w-]{22}';", policies[0])
+    assert "unsafe" not in policies[0]
+    assert "nonce" not in site.client.get("/").headers["Content-Security-Policy"]

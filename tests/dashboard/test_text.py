@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from markupsafe import Markup
 
 from windmill.core.ports import OutputBlock
-from windmill.dashboard.text import decoded, plain, visible
+from windmill.dashboard.text import LINE_MAX, Line, decoded, lines, plain, visible
 
 
 def block(first: int, data: bytes, stream: int = 1) -> OutputBlock:
@@ -55,3 +55,20 @@ def test_what_a_template_made_itself_stays_as_it_is() -> None:
     made = Markup("<b>\r</b>")
     assert visible(made) is made
     assert visible(3) == 3
+
+
+def test_lines_know_their_number_and_when_they_began() -> None:
+    blocks = [block(1, b"a\nb")._replace(at=10), block(2, b"b\n\x1b[1mc")._replace(at=20)]
+    assert lines(blocks, note="cut", first=7) == [Line(7, 10, "a", 0), Line(8, 10, "bb", 0), Line(9, 20, "c", 0)]
+
+
+def test_of_a_line_without_end_the_beginning_is_kept_and_the_rest_counted() -> None:
+    (line,) = lines([block(1, b"x" * (LINE_MAX + 5))], note="cut")
+    assert (len(line.text), line.more) == (LINE_MAX, 5)
+
+
+@given(st.lists(st.text(alphabet="ab\n\r\x1b[m", max_size=8), max_size=6))
+def test_lines_are_the_plain_text_however_it_came_in_blocks(written: list[str]) -> None:
+    blocks = [block(number, text.encode()) for number, text in enumerate(written, 1)]
+    found = "\n".join(line.text for line in lines(blocks, note="cut"))
+    assert found == plain("".join(written)).removesuffix("\n")
