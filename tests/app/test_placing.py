@@ -130,5 +130,26 @@ def test_of_many_at_once_who_looked_at_the_same_one_wins(tmp_path: Path) -> None
     assert won == [(tmp_path / "x.yaml").read_bytes()]
 
 
+def test_who_comes_while_a_file_is_written_waits_and_finds_it_written(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def second() -> None:
+        try:
+            write(tmp_path, b"second")
+        except Refused as error:
+            refused.append(error.message)
+
+    thread = threading.Thread(target=second)
+
+    def meanwhile(_before: str, _after: str) -> None:
+        thread.start()
+        thread.join(0.5)  # which is as long as it would take, did it not wait
+
+    put(tmp_path, "x.yaml", BytesIO(b"first"), replaces="", settle=meanwhile)
+    thread.join()
+    assert (tmp_path / "x.yaml").read_bytes() == b"first"
+    assert "is there already" in refused[0]
+
+
 def test_the_digest_of_nothing_is_empty(tmp_path: Path) -> None:
     assert digest_in(tmp_path / "missing", "x") == digest_in(tmp_path, "x") == ""

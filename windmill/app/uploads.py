@@ -50,7 +50,6 @@ def take_in(
     `state` is where it is looked at; `known` answers with the projects; `replaces` and `settle` are as with `put`.
     """
     name, kind = project_of(file)
-    _free(name, kind, known())
     with _bench(state / "uploads") as bench:
         received = bench / file
         _receive(content, received)
