@@ -71,4 +71,5 @@ def test_of_a_line_without_end_the_beginning_is_kept_and_the_rest_counted() -> N
 def test_lines_are_the_plain_text_however_it_came_in_blocks(written: list[str]) -> None:
     blocks = [block(number, text.encode()) for number, text in enumerate(written, 1)]
     found = "\n".join(line.text for line in lines(blocks, note="cut"))
-    assert found == plain("".join(written)).removesuffix("\n")
+    read = plain("".join(written))
+    assert found in {read, read.removesuffix("\n")}  # a last line may hold nothing that is seen
