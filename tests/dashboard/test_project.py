@@ -259,3 +259,10 @@ def test_nothing_that_others_wrote_becomes_markup(database: Path) -> None:
         html = shop.site.client.get(path).text
         assert html.count("&lt;script&gt;") >= (10 if path.endswith("shop") else 3)
         assert not re.search("<script>alert|\\b49\\b|\u202e|\x1b", html)
+
+
+def test_a_project_that_is_gone_leads_to_what_ran(database: Path) -> None:
+    shop = Shop(database)
+    shop.tell(jobs=[a_job(id="old/sums", deleted=True)])
+    assert "It is not there any more, and neither are its jobs." in shop.shown("/projects/old")
+    assert 'href="/projects/old"' in shop.html("/jobs/old/sums")

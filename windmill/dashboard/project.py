@@ -40,11 +40,13 @@ blueprint = APIBlueprint("project", __name__, url_prefix="/projects", enable_ope
 
 @blueprint.get("/<name>")
 def page(name: str) -> str:
-    """Show the project; 404 names those that are called alike."""
+    """Show the project, also one that is gone but for its jobs; 404 names those that are called alike."""
     instant, read = now(), store()
     rows = {row["id"]: row for row in projects.every(everywhere=True)}
-    if name not in rows:
-        raise NotFound(_nobody(name, rows))
+    if gone := name not in rows:
+        if not any(job["project"] == name for job in catalog.all_jobs()):
+            raise NotFound(_nobody(name, rows))
+        rows |= {row["id"]: row for row in projects.rows((), (), {}, names=[name])}
     known = facts().ground.project(name) or {}
     jobs = [job for job in catalog.jobs() if job["project"] == name]
     one = projects.in_words(rows[name], instant)
@@ -54,6 +56,7 @@ def page(name: str) -> str:
     return render_template(
         "project.html",
         one=one,
+        gone=gone,
         known=known,
         live=next((each for each in known.get("revisions", ()) if each["live"]), None) or one["applied"],
         timeline=[_dated(event, instant) for event in timeline(syncs, known)],
