@@ -10,12 +10,7 @@ from pathlib import Path
 import pytest
 from apiflask import APIFlask
 
-from windmill.core.errors import Unavailable
-from windmill.core.ports import Store
-from windmill.app.composing import HomeDrafts
-from windmill.app.home import Home
-from windmill.dashboard.factory import create_app
-from windmill.dashboard.facts import Facts
+from tests.support.dashboard import Site
 from windmill.dashboard.signatures import genuine
 from windmill.store.sqlite import SqliteStore
 
@@ -38,28 +33,7 @@ def database(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def app(database: Path) -> APIFlask:
-    def open_store(readonly: bool) -> Store:
-        if not database.exists():
-            raise Unavailable("gone")
-        return SqliteStore(database, readonly=readonly)
-
-    return create_app(
-        Facts(
-            version="1",
-            home="/home",
-            open_store=open_store,
-            webhook_secret={"shop": SECRET}.get,
-            starts=lambda _job, _now: (),
-            schedule=lambda _job: None,
-            until=lambda _text, now: now,
-            missing=lambda _execution: "",
-            suspects=lambda _store, _execution: [],
-            drafts=HomeDrafts(Home(database.parent, {})),
-            clock=lambda: NOW,
-            secret_key=b"for tests only",
-            trusted_hosts=("windmill.example.com",),
-        )
-    )
+    return Site(database, clock=lambda: NOW, trusted_hosts=("windmill.example.com",)).app
 
 
 def wishes(database: Path) -> list[str]:
