@@ -57,7 +57,9 @@ class Composer(Site):
 
     def upload(self, file: str, content: bytes = SCRIPT, *, replaces: str = "") -> TestResponse:
         data: dict[str, Any] = {"csrf_token": self.token(), "query": "name=nightly", "replaces": replaces}
-        return self.client.post("/compose/upload", data=data | {"file": (BytesIO(content), file)})
+        answer = self.client.post("/compose/upload", data=data | {"file": (BytesIO(content), file)})
+        answer.request.environ["wsgi.input"].close()  # where the client keeps what is large
+        return answer
 
     def audit(self) -> list[Document]:
         with closing(SqliteStore(self.database, readonly=True)) as store:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -66,9 +67,10 @@ def upload() -> ResponseReturnValue:
     if known and known.rpartition(".")[2] != sent.filename.rpartition(".")[2]:
         return show(form, refusal=_("A .py replaces a .py, and a .zip a .zip.")), 409
     try:
-        project = facts().drafts.upload(
-            known or sent.filename, sent.stream, replaces=replaces, record=_recorder("upload", {})
-        )
+        with closing(sent):
+            project = facts().drafts.upload(
+                known or sent.filename, sent.stream, replaces=replaces, record=_recorder("upload", {})
+            )
     except (Refused, Unavailable) as error:
         return show(form, refusal=_sentence(error)), 409
     flash(_("The project %(project)s is there.", project=project))
