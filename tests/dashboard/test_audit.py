@@ -60,6 +60,14 @@ def rows(site: Site, **wanted: Any) -> list[str]:
         ({"kind": "pause", "until": None}, "Pause"),
         ({"kind": "resume"}, "Resume"),
         ({"kind": "poll", "job": None, "project": "shop"}, "Look at the source"),
+        (
+            {"kind": "place", "state": "done", "answer": {"file": "jobs.d/a.yaml"}},
+            "Write a job file p/ hello jobs.d/a.yaml",
+        ),
+        (
+            {"kind": "upload", "job": None, "state": "done", "answer": {"file": "projects/a.py"}},
+            "Upload code projects/a.py",
+        ),
         ({"kind": "something new"}, "something new"),
     ],
 )

@@ -31,6 +31,8 @@ WHATS: Final = {
     "pause": lazy_gettext("Pause"),
     "resume": lazy_gettext("Resume"),
     "poll": lazy_gettext("Look at the source"),
+    "place": lazy_gettext("Write a job file"),
+    "upload": lazy_gettext("Upload code"),
 }
 WAYS: Final = {
     "cli": lazy_gettext("command line"),
@@ -98,6 +100,7 @@ def told(one: Document, instant: datetime) -> dict[str, Any]:
         "since": relative(at, instant),
         "who": str(one.get("by") or ""),
         "what": _in_words(one),
+        "file": str(answer.get("file") or ""),
         "until": str(one.get("until") or ""),
         "note": str(one.get("note") or ""),
         "params": _params(one),
