@@ -9,7 +9,9 @@ import yaml
 
 # What begins like a number, a date or a time of day, but for 2h and 10MiB, and the words that are true, false or
 # nothing to somebody.
-_DOUBTFUL: Final = re.compile(r"(?![1-9][0-9]*[a-zA-Z]{1,3}$)[-+.]*[0-9]|[-+]?\.(inf|nan)$|(y|n|yes|no|on|off|true|false|null|~|)$", re.IGNORECASE)
+_DOUBTFUL: Final = re.compile(
+    r"(?![1-9][0-9]*[a-z]{1,3}$)[-+.]*[0-9]|[-+]?\.(inf|nan)$|(y|n|yes|no|on|off|true|false|null|~|)$", re.IGNORECASE
+)
 # Lines that stay as they are when they are written below each other.
 _LINES: Final = re.compile(r"(?! |\n)[\n\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\U00010000-\U0010ffff]+")
 
