@@ -14,6 +14,7 @@ from windmill.core.errors import Unavailable
 from windmill.dashboard import present, words
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.health import SILENT, age
+from windmill.dashboard.schedules import schedule_words
 
 # (endpoint, name, the key that follows g)
 PAGES: Final = (
@@ -66,6 +67,7 @@ def install(app: Flask) -> None:
         "weekday": words.weekday,
         "days": words.days,
         "span": words.span,
+        "schedule_words": lambda job: schedule_words(job, facts().schedule(job)),
     }
     for name, function in filters.items():
         app.add_template_filter(function, name)
