@@ -33,7 +33,9 @@ def find(identity: str) -> Document:
 def whole(identity: str) -> Response:
     """Return everything kept of the output, as the job wrote it; ?download=1 saves it to a file."""
     execution = find(identity)
-    answer = Response(_everything(execution, facts().open_store), content_type="text/plain; charset=utf-8")
+    head = request.method == "HEAD"  # nobody would read it
+    written = () if head else _everything(execution, facts().open_store)
+    answer = Response(written, content_type="text/plain; charset=utf-8")
     if request.args.get("download"):
         answer.headers["Content-Disposition"] = f"attachment; filename={identity}.txt"
     return answer
