@@ -191,10 +191,13 @@ def test_a_provider_that_is_another_or_away_is_said_in_words(tmp_path: Path, pro
 
 def test_a_browser_comes_back_from_another_site_with_its_session(tmp_path: Path) -> None:
     with identity_provider("localhost") as provider:
+        provider.shows_a_page = True
         way = Round(tmp_path / "windmill.db", provider)
         with served(way.site.app) as url, chromium() as browser:
+            browser.forgiven.append("favicon.ico")  # of the provider
             page = browser.page
             page.goto(f"{url}/executions?state=failed")
             page.click("a.go")
+            page.click("text=Yes, that is me")
             page.wait_for_url(f"{url}/executions?state=failed")
             assert way.site.app.config["SESSION_COOKIE_NAME"] in {c["name"] for c in browser.context.cookies()}

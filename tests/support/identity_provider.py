@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 from flask import Flask, Response, jsonify, redirect, request
 from joserfc import jwt
 from joserfc.jwk import RSAKey
+from markupsafe import escape
 from waitress.server import create_server
 
 CLIENT = ("windmill", "the client's secret")
@@ -31,6 +32,7 @@ class IdentityProvider:
         self.says: dict[str, Any] = {}
         self.key, self.header = KEY, {"alg": "RS256", "kid": "one"}
         self.refuses = False
+        self.shows_a_page = False  # of its own, from which people go back
         self.asked: list[dict[str, str]] = []
         self._codes: dict[str, dict[str, str]] = {}
 
@@ -62,7 +64,8 @@ class IdentityProvider:
             )
         code = f"code-{len(self.asked)}"
         self._codes[code] = asked
-        return redirect(f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}")
+        back = f"{asked['redirect_uri']}?{urlencode({'code': code, 'state': asked['state']})}"
+        return f'<a href="{escape(back)}">Yes, that is me</a>' if self.shows_a_page else redirect(back)
 
     def token(self) -> Any:
         asked = self._codes.pop(request.form["code"], None)
