@@ -25,7 +25,12 @@ def url(tmp_path: Path) -> Iterator[str]:
     ],
 )
 def test_what_a_page_does_wrong_fails_the_test(url: str, script: str, complaint: str) -> None:
-    with pytest.raises(AssertionError, match=complaint), chromium() as browser:
+    with pytest.raises(AssertionError, match=complaint):
+        _look(url, script)
+
+
+def _look(url: str, script: str) -> None:
+    with chromium() as browser:
         browser.page.goto(url)
         browser.page.evaluate(script)
         browser.page.wait_for_timeout(100)
