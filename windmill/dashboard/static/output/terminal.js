@@ -175,11 +175,11 @@ export class TerminalView {
   // Takes no more room than what is there, once nothing more will come.
   settle() {
     this.terminal.write("", () => {
-      const { baseY, cursorX, cursorY } = this.terminal.buffer.active;
+      const { baseY, cursorY } = this.terminal.buffer.active;
       const height = this.host.querySelector(".xterm-screen").clientHeight / this.terminal.rows;
       if (baseY || this.host.hidden || document.fullscreenElement) return;
       const { paddingTop, paddingBottom } = getComputedStyle(this.terminal.element);
-      const rows = Math.max(cursorY + (cursorX > 0), 4);
+      const rows = Math.max(cursorY + 1, 4); // with the cursor's, or the first would scroll away
       this.host.style.height = `${Math.ceil(rows * height + parseFloat(paddingTop) + parseFloat(paddingBottom) + 6)}px`;
     });
   }
