@@ -122,3 +122,9 @@ def test_what_began_before_is_drawn_from_the_beginning() -> None:
     one = an_execution(started_at=NOON - HOUR, ended_at=NOON + HOUR / 2)
     (found,) = ran([one], NOON, NOON + HOUR)["p/hello"]
     assert (found.x, found.width) == (0, 500)
+
+
+def test_fewer_may_be_drawn() -> None:
+    found = lane("p/hello", every(10), None, NOON, HOUR, drawn=2)
+    assert found
+    assert (found.dense, len(found.starts)) == (True, 2)

@@ -57,12 +57,18 @@ Times = tuple[datetime, datetime]
 
 
 def lane(
-    job: str, starts: Iterable[datetime], usual_ms: int | None, begin: datetime, length: timedelta
+    job: str,
+    starts: Iterable[datetime],
+    usual_ms: int | None,
+    begin: datetime,
+    length: timedelta,
+    *,
+    drawn: int = DRAWN,
 ) -> Lane | None:
-    """Return the job's starts from `begin` on, None where none falls into that length of time."""
+    """Return the first `drawn` starts of the job from `begin` on, None where none falls into that length of time."""
     found: list[Due] = []
     busy = begin
-    for at in islice(starts, DRAWN + 1):
+    for at in islice(starts, drawn + 1):
         if at >= begin + length:
             break
         x = WIDE * ((at - begin) / length)
@@ -72,7 +78,7 @@ def lane(
         busy = max(busy, at) + takes if at >= busy else busy
     if not found:
         return None
-    return Lane(job=job, usual_ms=usual_ms, starts=found[:DRAWN], dense=len(found) > DRAWN)
+    return Lane(job=job, usual_ms=usual_ms, starts=found[:drawn], dense=len(found) > drawn)
 
 
 def expected(lanes: Iterable[Lane]) -> list[Times]:

@@ -28,6 +28,7 @@ LANES: Final = 50
 LISTED: Final = 10  # single starts
 MISSED: Final = 20
 DRAWN: Final = 500  # executions of the last day
+FORESEEN: Final = 2000  # starts of all lanes: each has to be found out, which takes its time for cron expressions
 CROWDS: Final = 3
 DAY: Final = timedelta(days=1)
 
@@ -96,13 +97,12 @@ def _due(end: datetime) -> list[Document]:
 
 def _lanes(jobs: list[Document], instant: datetime, length: timedelta) -> list[forecast.Lane]:
     past = store().recent([job["id"] for job in jobs])
-    lanes = (
-        forecast.lane(
-            job["id"], facts().starts(job, instant), charts.usual_ms(past.get(job["id"], ())), instant, length
-        )
-        for job in jobs
-    )
-    return list(filter(None, lanes))
+    share = min(FORESEEN // max(len(jobs), 1), forecast.DRAWN)
+    found = []
+    for job in jobs:
+        usual = charts.usual_ms(past.get(job["id"], ()))
+        found.append(forecast.lane(job["id"], facts().starts(job, instant), usual, instant, length, drawn=share))
+    return list(filter(None, found))
 
 
 def _missed(execution: Document, instant: datetime) -> Document:
