@@ -94,6 +94,16 @@ def test_success_exit_codes_decide_what_is_a_success(site: Site) -> None:
     assert site.run("exit 0", success_exit_codes=(3,)).state is State.FAILED
 
 
+def test_what_writes_to_stderr_fails_where_that_is_wanted(site: Site) -> None:
+    ended = site.run("echo careful >&2", fail_on_stderr=True)
+    assert (ended.state, ended.reason, ended.exit_code) == (State.FAILED, "stderr", 0)
+    assert site.run("echo careful >&2").state is State.SUCCEEDED
+
+
+def test_what_writes_to_stdout_alone_does_not_fail(site: Site) -> None:
+    assert site.run("echo fine", fail_on_stderr=True).state is State.SUCCEEDED
+
+
 def test_a_signal_is_a_failure_with_its_name(site: Site) -> None:
     ended = site.run("kill -SEGV $$")
     assert (ended.state, ended.exit_code, ended.signal) == (State.FAILED, None, "SIGSEGV")

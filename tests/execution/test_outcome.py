@@ -19,6 +19,20 @@ def test_an_exit_code_decides() -> None:
     assert verdict(99, success=(0, 99)) == (State.SUCCEEDED, "")
 
 
+@pytest.mark.parametrize(
+    ("status", "cause", "expected"),
+    [
+        (0, "", (State.FAILED, "stderr")),
+        (1, "", (State.FAILED, "exit_code")),
+        (0, "stopped by ann", (State.STOPPED, "stopped by ann")),
+        (-signal.SIGSEGV, "", (State.FAILED, "signal: SIGSEGV")),
+    ],
+)
+def test_who_complained_cannot_succeed(status: int, cause: str, expected: tuple[str, str]) -> None:
+    found = outcome(status, cause=cause, success_exit_codes=(0,), complained=True)
+    assert (found["state"], found["reason"]) == expected
+
+
 def test_a_signal_is_named() -> None:
     assert verdict(-signal.SIGSEGV) == (State.FAILED, "signal: SIGSEGV")
     assert outcome(-signal.SIGSEGV, cause="", success_exit_codes=(0,))["signal"] == "SIGSEGV"

@@ -27,6 +27,7 @@ PLAN = Plan(
     env={"A": "b\nc"},
     secret_files={"K": "/run/k"},
     success_exit_codes=(0, 3),
+    fail_on_stderr=True,
     timeout=1.5,
 )
 

@@ -38,6 +38,7 @@ timeout: 2h
 kill_grace: 5
 retry: {limit: 2, delay: 30s, backoff: 2, max_delay: 10m, exit_codes: [3]}
 success_exit_codes: [0, 4]
+fail_on_stderr: false
 group: warehouse
 after: [{job: extract, when: success}]
 limits: {memory: 2GiB, cpu_time: 1h}
@@ -212,6 +213,11 @@ def test_a_size_is_bytes_or_a_unit(project: Path, text: str, size: int) -> None:
         ("entry_point: a.py\nretry: {dealy: 1}", (2, 9), 'unknown key "dealy" in retry'),
         ("entry_point: a.py\nterminal: 1", (2, 11), "terminal is not valid"),
         ("entry_point: a.py\nsuccess_exit_codes: []", (2, 21), "success_exit_codes is not valid"),
+        (
+            "entry_point: a.py\nterminal: true\nfail_on_stderr: true",
+            (3, 17),
+            "with terminal: true there is no stderr of its own",
+        ),
         ("entry_point: a.py\nsuccess_exit_codes: [256]", (2, 22), "success_exit_codes[0] is not valid"),
         ("entry_point: a.py\nkill_grace: -1", (2, 13), "kill_grace is not valid"),
         ("entry_point: a.py\nproject: repotrs", (2, 10), "unknown project"),

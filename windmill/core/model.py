@@ -169,6 +169,7 @@ class Job:
     kill_grace: timedelta = timedelta(seconds=30)
     retry: Retry = Retry()
     success_exit_codes: tuple[int, ...] = (0,)
+    fail_on_stderr: bool = False  # a success that wrote to stderr is a failure
     limits: Limits = Limits()
     output_max: int = 10 * 1024 * 1024  # bytes kept per execution, half head and half tail
     keep: Keep = Keep()

@@ -315,6 +315,7 @@ class Plan:
     timeout: float | None = None  # seconds
     kill_grace: float = 30.0  # seconds
     success_exit_codes: tuple[int, ...] = (0,)
+    fail_on_stderr: bool = False
     output_max: int = 10 << 20
     memory: int | None = None
     cpu_time: int | None = None  # seconds

@@ -31,8 +31,8 @@ WHENS: Final = ("interval", "cron", "at", "manual")
 # The keys of a job file in the order in which people read them.
 ORDER: Final = (
     "name", "description", "project", "entry_point", "args", "working_dir", "env", "env_file", "secrets", "params",
-    "schedule", "timeout", "kill_grace", "retry", "success_exit_codes", "group", "after", "limits", "output", "keep",
-    "expect", "notify", "heartbeat", "terminal", "enabled", "labels", "owner",
+    "schedule", "timeout", "kill_grace", "retry", "success_exit_codes", "fail_on_stderr", "group", "after", "limits",
+    "output", "keep", "expect", "notify", "heartbeat", "terminal", "enabled", "labels", "owner",
 )  # fmt: skip
 SCHEDULE_ORDER: Final = (
     "interval", "cron", "at", "start_at", "end_at", "timezone", "max_runs", "overrun", "catch_up",

@@ -17,15 +17,23 @@ _HINTS: Final = {
 
 
 def outcome(
-    status: int | None, *, cause: str, success_exit_codes: Collection[int], facts: Sequence[str] = ()
+    status: int | None,
+    *,
+    cause: str,
+    success_exit_codes: Collection[int],
+    complained: bool = False,
+    facts: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return state, reason, exit_code and signal of an ended execution, as its document has them.
 
     `status` is an exit code, or a negative signal number, or None when the process outlived KILL. `cause` is what
-    `Ladder` says: "" (it ended by itself), "timeout", "stopped by ...". `facts` are appended to the reason.
+    `Ladder` says: "" (it ended by itself), "timeout", "stopped by ...". `complained` says that it wrote to stderr
+    though a success must not. `facts` are appended to the reason.
     """
     name = _signal_name(-status) if status is not None and status < 0 else None
     state, word = _verdict(status, name, cause, success_exit_codes)
+    if state is State.SUCCEEDED and complained:
+        state, word = State.FAILED, "stderr"
     return {
         "state": str(state),
         "reason": "; ".join([word, *facts] if word else facts),

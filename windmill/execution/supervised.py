@@ -50,6 +50,7 @@ class Supervised:
         self._record: Document | None = None  # as written
         self._ended = False
         self._facts: list[str] = []
+        self._complained = False  # on stderr, where that is a failure
 
     @property
     def due(self) -> float | None:
@@ -193,6 +194,7 @@ class Supervised:
         if data:
             self._host.ledger.output(self, self._capture.feed(stream, data, self._host.now_ms()))
             self._host.fed.add(self)
+            self._complained |= self._plan.fail_on_stderr and stream is Stream.STDERR
         elif data == b"":
             self._host.loop.forget(fd)
             process.close_output(fd)
@@ -217,7 +219,11 @@ class Supervised:
         process.close()
         self._host.ledger.output(self, self._capture.finish(self._host.now_ms()))
         ended = outcome(
-            status, cause=self._ladder.cause, success_exit_codes=self._plan.success_exit_codes, facts=self._facts
+            status,
+            cause=self._ladder.cause,
+            success_exit_codes=self._plan.success_exit_codes,
+            complained=self._complained,
+            facts=self._facts,
         )
         self._enter_end(ended)
         self._process = None

@@ -41,6 +41,9 @@ def check_document(keys: JobKeys, written: Mapping[str, Any], complaints: Compla
             complaints.report(("env", secret.name), f'"{secret.name}" is also a secret', hint="keep one of them")
     if keys.heartbeat:
         _one_source(("heartbeat",), keys.heartbeat.from_env, keys.heartbeat.from_file, complaints)
+    if keys.fail_on_stderr and keys.terminal:
+        hint = "keep one of them"
+        complaints.report(("fail_on_stderr",), "with terminal: true there is no stderr of its own", hint=hint)
     _no_repeats("secrets", [secret.name for secret in keys.secrets], complaints)
     _no_repeats("params", [param.name for param in keys.params], complaints)
     schedule = written.get("schedule")

@@ -227,6 +227,7 @@ class JobKeys(Strict):
     success_exit_codes: list[ExitCode] = Field(
         default=[0], min_length=1, max_length=256, description="What counts as success."
     )
+    fail_on_stderr: bool = Field(default=False, description="true: a success that wrote to stderr is a failure.")
     group: Name | None = Field(default=None, description="Shares the cap of this group in windmill.toml.")
     priority: int = Field(default=0, ge=-100, le=100, description="Each point is worth a minute of waiting.")
     after: list[AfterKeys] = Field(

@@ -245,6 +245,7 @@ def _build(
         "kill_grace": keys.kill_grace,
         "retry": Retry(**{**dict(keys.retry), "exit_codes": tuple(keys.retry.exit_codes)}),
         "success_exit_codes": tuple(keys.success_exit_codes),
+        "fail_on_stderr": keys.fail_on_stderr,
         "limits": Limits(**dict(keys.limits)),
         "output_max": keys.output.max_size,
         "keep": Keep(**dict(keys.keep)),

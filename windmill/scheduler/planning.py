@@ -48,6 +48,7 @@ def plan_for(job: Job, execution: Execution, location: Location, environ: Mappin
         timeout=job.timeout.total_seconds() if job.timeout else None,
         kill_grace=job.kill_grace.total_seconds(),
         success_exit_codes=job.success_exit_codes,
+        fail_on_stderr=job.fail_on_stderr,
         output_max=job.output_max,
         memory=job.limits.memory,
         cpu_time=math.ceil(job.limits.cpu_time.total_seconds()) if job.limits.cpu_time else None,
