@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.scheduler.test_scheduler import Bench
 from tests.support.world import MINUTE, T0, a_job
+from windmill.core.documents import Document
 from windmill.core.model import Caps
+from windmill.scheduler.report import Report
 
 
 def started(bench: Bench) -> list[str]:
@@ -53,3 +56,32 @@ def test_a_job_that_changes_its_group_waits_in_the_new_one(tmp_path: Path) -> No
 def test_who_waits_is_told_in_order_with_the_group(tmp_path: Path) -> None:
     bench = a_full_group(tmp_path)
     assert [(one.job, one.group) for one in bench.performer.waiting] == [("dw/b", "warehouse"), ("dw/c", "warehouse")]
+
+
+class Notes:
+    """An outbox that is read at once."""
+
+    def __init__(self) -> None:
+        self.status: dict[str, Document] = {}
+
+    def put(
+        self,
+        *,
+        jobs: Iterable[Document] = (),
+        status: dict[str, Document] | None = None,
+        answers: Iterable[Document] = (),
+    ) -> None:
+        self.status |= status or {}
+
+    def wake(self) -> None:
+        """Nobody sleeps."""
+
+    def backlog(self) -> Document:
+        return {}
+
+
+def test_how_full_a_group_is_is_told(tmp_path: Path) -> None:
+    bench, notes = a_full_group(tmp_path), Notes()
+    Report(notes, bench.table, bench.performer, clock=lambda: T0, facts={}).heartbeat()
+    told = notes.status["scheduler"]
+    assert (told["groups"], told["groups_taken"], told["waiting_count"]) == ({"warehouse": 1}, {"warehouse": 1}, 2)

@@ -40,6 +40,7 @@ def definition(job: Job, *, stale: bool) -> Document:
         "schedule_words": _when(job),
         "after": [{"job": above.job, "when": str(above.when)} for above in job.after],
         "group": job.group,
+        "priority": job.priority,
         "document": dict(job.document),
         "file": job.file,
         "line": job.line,

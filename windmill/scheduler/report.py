@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
@@ -42,14 +43,24 @@ class Outbox(Protocol):
 
 
 class Report:
-    """Turns the loop's values into documents. `facts` are those that never change: pid, host, version, start."""
+    """Turns the loop's values into documents.
+
+    `facts` are those that never change: pid, host, version, start; `also` gives further ones of now.
+    """
 
     def __init__(
-        self, outbox: Outbox, table: Table, performer: Performer, *, clock: Callable[[], datetime], facts: Document
+        self,
+        outbox: Outbox,
+        table: Table,
+        performer: Performer,
+        *,
+        clock: Callable[[], datetime],
+        facts: Document,
+        also: Callable[[], Document] = dict,
     ) -> None:
         self._outbox, self._table, self._performer = outbox, table, performer
         self._clock = clock
-        self._facts = facts
+        self._facts, self._also = facts, also
         self._stale: frozenset[str] = frozenset()
         self._told: frozenset[Problem] = frozenset()
         self._catalog: Catalog | None = None
@@ -74,13 +85,21 @@ class Report:
                     "running": len(self._performer.running),
                     "max_running": self._performer.caps.max_running,
                     "groups": dict(self._performer.caps.groups),
+                    "groups_taken": self._taken(),
                     "waiting": [self._waits(one) for one in waiting[:WAITING_TOLD]],
                     "waiting_count": len(waiting),
                     "retries": retries[:100],
                     "backlog": self._outbox.backlog(),
+                    **self._also(),
                 }
             }
         )
+
+    def _taken(self) -> dict[str, int]:
+        """Return how many run of each group that has a cap."""
+        jobs = (self._table.job(key) for key in self._performer.running.values())
+        counts = Counter(job.group for job in jobs if job is not None)
+        return {group: counts[group] for group in self._performer.caps.groups}
 
     def _waits(self, waiting: Waiting) -> Document:
         execution = self._table[waiting.job].state.open

@@ -1,0 +1,107 @@
+"""A job among those before and those after it, by the documents of all jobs. Only `followed` asks a store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from windmill.core.documents import Document, from_text
+from windmill.core.model import FAILURES, TERMINAL, Cause, When, execution_id
+from windmill.core.ports import ExecutionFilter, Store
+
+DEEP: Final = 20  # levels in either direction
+MANY: Final = 40  # jobs that are named
+LOOKED_AT: Final = 50  # executions of a job among which the one that followed is looked for
+FOLLOWERS: Final = 20  # jobs whose executions are looked for
+
+Edges = Mapping[str, Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Lineage:
+    """The jobs by level, those that come first first; `present` is the place of the level of the job itself.
+
+    A job stands as far from it as the longest way between them. `more` are not named.
+    """
+
+    levels: Sequence[Sequence[str]]
+    present: int
+    more: int
+
+    def __bool__(self) -> bool:
+        return len(self.levels) > 1
+
+    @property
+    def jobs(self) -> Iterator[str]:
+        """All that are named."""
+        return (job for level in self.levels for job in level)
+
+
+def lineage(key: str, jobs: Iterable[Document]) -> Lineage:
+    """Return where the job stands; also jobs that others name and that are not there have their place."""
+    above = {job["id"]: [one["job"] for one in job.get("after", ())] for job in jobs}
+    below: dict[str, list[str]] = {}
+    for job, named in above.items():
+        for one in named:
+            below.setdefault(one, []).append(job)
+    after = _distances(key, below)
+    before = {job: far for job, far in _distances(key, above).items() if job not in after}
+    places = sorted([(far, 1, job) for job, far in after.items()] + [(far, -1, job) for job, far in before.items()])
+    levels: dict[int, list[str]] = {0: [key]}
+    for far, side, job in places[:MANY]:
+        levels.setdefault(side * far, []).append(job)
+    ordered = sorted(levels)
+    return Lineage([levels[level] for level in ordered], ordered.index(0), max(len(places) - MANY, 0))
+
+
+def followers(key: str, jobs: Iterable[Document]) -> list[str]:
+    """Return the jobs that come right after the job, by key."""
+    return [job["id"] for job in jobs if any(one["job"] == key for one in job.get("after", ()))]
+
+
+def followed(store: Store, execution: Document, jobs: Iterable[Document]) -> list[Document]:
+    """Return the executions, or slots left out, of the jobs right after its own that answered to this one."""
+    if execution["state"] not in TERMINAL:
+        return []
+    job, identity, found = execution["job"], execution["id"], list[Document]()
+    after = [one for one in jobs if any(above["job"] == job for above in one.get("after", ()))][:FOLLOWERS]
+    direct = {execution_id(one["id"], cause=Cause.AFTER, what=identity): one["id"] for one in after}
+    found += store.named(list(direct)).values()  # that of a job that comes after this one only
+    for one in after:
+        if len(one["after"]) > 1:
+            since = from_text(execution["ended_at"] or execution["queued_at"])
+            page = store.executions(ExecutionFilter(job=one["id"], since=since), limit=LOOKED_AT)
+            found += (follower for follower in page.items if follower.get("after", {}).get(job) == identity)
+    return sorted({one["id"]: one for one in found}.values(), key=lambda one: (one["job"], one["queued_at"]))
+
+
+def awaited(job: Document, newest: Mapping[str, Document], retried: Iterable[str] = ()) -> list[str]:
+    """Return the jobs whose end a job without a schedule waits for now, by the `newest` execution of each.
+
+    `retried` are the jobs whose failure is to be tried again, and so is no end yet.
+    """
+    answered = newest.get(job["id"], {}).get("after", {})
+    return [
+        above["job"]
+        for above in job.get("after", ())
+        if not _arrived(above, newest.get(above["job"]), answered, frozenset(retried))
+    ]
+
+
+def _arrived(above: Document, last: Document | None, answered: Mapping[str, str], retried: frozenset[str]) -> bool:
+    if last is None or last["state"] not in TERMINAL or above["job"] in retried:
+        return False
+    if above["when"] == When.FAILURE and last["state"] not in FAILURES:
+        return False
+    return bool(answered.get(above["job"]) != last["id"])
+
+
+def _distances(key: str, edges: Edges) -> dict[str, int]:
+    """Return how long the longest way to every other job is, by an edge a step."""
+    found: dict[str, int] = {}
+    reached = {key}
+    for far in range(1, DEEP + 1):
+        reached = {job for one in reached for job in edges.get(one, ())} - {key}
+        found |= dict.fromkeys(reached, far)
+    return found
