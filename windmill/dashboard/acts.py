@@ -8,11 +8,10 @@ from __future__ import annotations
 from typing import Any, Final
 
 from apiflask import APIBlueprint
-from flask import Flask, current_app, redirect, render_template, request, url_for
+from flask import Flask, current_app, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from werkzeug.exceptions import Forbidden, NotFound
-from werkzeug.wrappers import Response
+from werkzeug.exceptions import NotFound
 
 from windmill.core import wishes
 from windmill.core.documents import Document
@@ -22,7 +21,7 @@ from windmill.core.params import declared
 from windmill.dashboard import fields
 from windmill.dashboard.answers import answered
 from windmill.dashboard.context import facts, now, store
-from windmill.dashboard.gate import may_act, viewer
+from windmill.dashboard.gate import viewer
 from windmill.dashboard.wishes import ask, fresh
 
 NOTE_MAX: Final = 1000  # characters, as the scheduler keeps them
@@ -41,18 +40,6 @@ def sign_in_path() -> str:
     if not facts().actions or viewer().name or "sign_in.page" not in current_app.view_functions:
         return ""
     return url_for("sign_in.page", next=request.full_path.rstrip("?"))
-
-
-def only_for_acting() -> Response | None:
-    """Lead those who could not send a form to where they sign in, and refuse its page to those who have."""
-    if may_act():
-        return None
-    if path := sign_in_path():
-        return redirect(path, 303)
-    raise Forbidden(_("You may look here, and not act."))
-
-
-blueprint.before_request(only_for_acting)
 
 
 @blueprint.get("/jobs/<project>/<name>/run")

@@ -10,14 +10,12 @@ from windmill.core import wishes
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
 from windmill.core.model import TERMINAL, is_system
-from windmill.dashboard.acts import only_for_acting
 from windmill.dashboard.answers import answered
 from windmill.dashboard.context import facts, store
 from windmill.dashboard.output import find
 from windmill.dashboard.wishes import ask
 
 blueprint = APIBlueprint("again", __name__, url_prefix="/executions", enable_openapi=False)
-blueprint.before_request(only_for_acting)
 
 
 @blueprint.get("/<identity>/stop")
