@@ -104,6 +104,32 @@ def test_what_writes_to_stdout_alone_does_not_fail(site: Site) -> None:
     assert site.run("echo fine", fail_on_stderr=True).state is State.SUCCEEDED
 
 
+TELLING = "echo ::progress 40% of rows; echo ::set rows=12; echo ::set file=a.csv"
+
+
+def test_what_a_job_tells_of_itself_stands_on_its_end_and_in_its_output(site: Site) -> None:
+    ended = site.run(TELLING)
+    assert (ended.progress["value"], ended.progress["text"]) == (0.4, "of rows")
+    assert ended.facts == {"rows": 12, "file": "a.csv"}
+    assert site.output(ended.id) == b"::progress 40% of rows\n::set rows=12\n::set file=a.csv\n"
+
+
+def test_what_a_job_tells_is_recorded_while_it_runs(site: Site) -> None:
+    execution = site.start(f"{TELLING}; {FOREVER}")
+    site.until(lambda: [one for one in site.records(execution) if one.facts])
+    assert site.records(execution)[-1].state is State.RUNNING
+    site.executor.stop(execution, by="test")
+    assert site.end_of(execution).facts == {"rows": 12, "file": "a.csv"}
+
+
+def test_what_a_job_tells_last_is_recorded_though_it_tells_nothing_more(site: Site) -> None:
+    execution = site.start(f"for i in 1 2 3 4 5; do echo ::set i=$i; sleep 0.1; done; {FOREVER}")
+    site.until(lambda: [one for one in site.records(execution) if one.facts.get("i") == 5])
+    assert len(site.records(execution)) <= 5  # the start, and one a second
+    site.executor.stop(execution, by="test")
+    site.end_of(execution)
+
+
 def test_a_signal_is_a_failure_with_its_name(site: Site) -> None:
     ended = site.run("kill -SEGV $$")
     assert (ended.state, ended.exit_code, ended.signal) == (State.FAILED, None, "SIGSEGV")

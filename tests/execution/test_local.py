@@ -136,6 +136,14 @@ def test_when_the_runner_is_killed_its_trees_are_removed_and_recorded_as_lost(si
     assert [pid for pid in site.pids(execution) if alive(pid)] == []
 
 
+def test_what_a_lost_execution_told_before_stays_known(site: Site) -> None:
+    execution = site.start(f"echo ::progress 0.5; {FOREVER}")
+    site.until(lambda: site.records(execution) and site.records(execution)[-1].progress)
+    site.kill_runners()
+    ended = site.end_of(execution)
+    assert (ended.state, ended.progress["value"]) == (State.LOST, 0.5)
+
+
 def test_the_next_runner_serves(site: Site) -> None:
     execution = site.start(FOREVER, job="p/same")
     site.until(lambda: site.events)

@@ -149,6 +149,11 @@ class Site:
             if frame.kind == Kind.OUTPUT and stream in {None, frame.stream}
         )
 
+    def records(self, execution: str) -> list[Execution]:
+        """Return what the journal says of the execution before its end."""
+        frames = [frame for frame in self.frames(execution) if frame.kind == Kind.RECORD]
+        return [from_document(json.loads(frame.payload)) for frame in frames]
+
     def recorded_end(self, execution: str, *, before: Position | None = None) -> Execution | None:
         """Return how the journal says the execution ended."""
         for frame in self.frames(execution, before=before):

@@ -13,6 +13,7 @@ KEY_MAX = 500  # characters; indexes of some databases hold keys of at most 1024
 INSTANTS = ("slot", "coalesced_from", "coalesced_to", "queued_at", "started_at", "ended_at")
 
 _STATES = frozenset(State)
+_WHERE_THERE = ("after", "progress", "facts")  # mappings that most executions have nothing in
 
 
 def to_text(instant: datetime | None) -> str | None:
@@ -29,6 +30,7 @@ def from_text(text: str | None) -> datetime | None:
 
 def to_document(execution: Execution) -> Document:
     """Return the execution as a flat document; instants are text (see `to_text`), `id` stays `id`."""
+    own = {name: dict(value) for name in _WHERE_THERE if (value := getattr(execution, name))}
     return {
         "id": execution.id,
         "job": execution.job,
@@ -55,7 +57,7 @@ def to_document(execution: Execution) -> Document:
         "output_bytes": execution.output_bytes,
         "cut_bytes": execution.cut_bytes,
         "pid": execution.pid,
-    } | ({"after": dict(execution.after)} if execution.after else {})
+    } | own
 
 
 def from_document(document: Mapping[str, Any]) -> Execution:

@@ -263,6 +263,8 @@ class Execution:
     output_bytes: int = 0  # written by the job, before any cut
     cut_bytes: int = 0  # of these, not kept
     pid: int | None = None
+    progress: Mapping[str, Any] = field(default_factory=dict)  # what it told: value (0 to 1), text, at (as text)
+    facts: Mapping[str, str | int | float] = field(default_factory=dict)  # likewise, by name
 
 
 def execution_id(job: str, *, cause: Cause, what: str, attempt: int = 1) -> str:

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from windmill.core.ports import Frame, Kind, Stream
 from windmill.execution.masking import Masker, patterns
+from windmill.execution.told import Told
 
 FRAME_MAX: Final = 256 << 10  # bytes of output in one frame
 
@@ -40,13 +41,15 @@ class Capture:
 
     `output_bytes` counts what the job wrote, a masked secret as the mask that stands for it and without what is
     still held back to be masked; `cut_bytes` what of it is not kept. Kept and cut add up to output after every call.
-    Memory stays under the tail's size or 8 MiB, whichever is less, and one read. `masks` are secret values.
+    Memory stays under the tail's size or 8 MiB, whichever is less, and one read. `masks` are secret values. `told` is
+    what stdout told of the execution, masked as well.
     """
 
     def __init__(self, execution: str, *, limit: int, masks: Sequence[bytes] = ()) -> None:
         self.execution = execution
         self.output_bytes = 0
         self.cut_bytes = 0
+        self.told = Told()
         self._head_left = limit // 2
         self._tail_size = limit - limit // 2
         self._granule = max(1, min(_GRANULE_MAX, self._tail_size // _GRANULES))
@@ -63,6 +66,8 @@ class Capture:
         """Take what was read from `stream` at `at` (ms since the epoch); return what may be written of it now."""
         if self._maskers:
             data = self._maskers[stream].feed(data)
+        if stream == Stream.STDOUT:
+            self.told.feed(data, at)
         size = len(data)
         if 0 < size <= self._head_left and size <= FRAME_MAX:
             self.output_bytes += size
@@ -92,7 +97,11 @@ class Capture:
         """Return all that is left; nothing is fed afterwards."""
         frames: list[Frame] = []
         for stream, masker in self._maskers.items():
-            frames += self._take(stream, masker.finish(), at)
+            rest = masker.finish()
+            if stream == Stream.STDOUT:
+                self.told.feed(rest, at)
+            frames += self._take(stream, rest, at)
+        self.told.finish(at)
         return frames + self.flush(at)
 
     def lost(self, size: int) -> None:

@@ -110,9 +110,10 @@ class Roster:
 
     def flush(self) -> None:
         """Hand on output that waits for company."""
-        for charge in self._host.fed:
+        fed = tuple(self._host.fed)
+        self._host.fed.clear()  # who has more to say later comes back by itself
+        for charge in fed:
             charge.flush()
-        self._host.fed.clear()
 
     def reap(self) -> set[str] | None:
         """Collect adopted children that have ended, kill those of executions that are over.

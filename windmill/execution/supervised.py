@@ -17,13 +17,14 @@ from windmill.execution.capture import Capture
 from windmill.execution.host import Host
 from windmill.execution.ladder import Act, Ladder
 from windmill.execution.launch import Launch, NotStarted, in_words, prepare
-from windmill.execution.ledger import instant
+from windmill.execution.ledger import instant, record
 from windmill.execution.outcome import NOT_STARTED, outcome
 from windmill.execution.process import Limits, Process, spawn
 
 TRANSIENT: Final = frozenset({errno.EAGAIN, errno.EMFILE, errno.ENFILE, errno.ENOMEM})
 TRY_FOR: Final = 30.0  # seconds a start is tried again while the machine is short of something
 TRY_AGAIN: Final = 0.25  # seconds between the tries
+TELL_EVERY: Final = 1.0  # seconds between records of what the job tells of itself
 
 
 class Supervised:
@@ -51,6 +52,7 @@ class Supervised:
         self._ended = False
         self._facts: list[str] = []
         self._complained = False  # on stderr, where that is a failure
+        self._told_at = -TELL_EVERY
 
     @property
     def due(self) -> float | None:
@@ -107,15 +109,17 @@ class Supervised:
         self._count()
 
     def flush(self) -> None:
-        """Hand on output that waits for company."""
+        """Hand on output that waits for company, and what the job tells of itself."""
         if not self._ended:
             self._host.ledger.output(self, self._capture.flush(self._host.now_ms()))
+            if self._capture.told.news:
+                self._tell()
 
     def checkpoint(self) -> Document | None:
         """Return its record with what is known by now, None while there is none or when the end is written."""
         self._count()
         known = {name: self.document[name] for name in ("pid", "output_bytes", "cut_bytes")}
-        return None if self._record is None else self._record | known
+        return None if self._record is None else self._record | known | self._capture.told.document
 
     def asks(self, adopted: Collection[str] | None) -> bool:
         """Return True unless it ended by itself and left nothing to the runner: looking at every process is dear."""
@@ -202,6 +206,15 @@ class Supervised:
                 self._ladder.exited(time.monotonic())
                 self._host.loop.wait_for(self)
 
+    def _tell(self) -> None:
+        """Record the execution as it is known by now, or come back for it: its end may be far away."""
+        moment, document = time.monotonic(), self.checkpoint()
+        if document is None or moment < self._told_at + TELL_EVERY:
+            self._host.fed.add(self)
+            return
+        self._told_at, self._capture.told.news = moment, False
+        self._host.ledger.output(self, [record(Kind.RECORD, self, self._host.now_ms(), document)])
+
     def _exited(self, process: Process) -> None:
         self._host.loop.unwatch(process.pidfd)
         self._ladder.exited(time.monotonic())
@@ -235,7 +248,7 @@ class Supervised:
     def _enter_end(self, ended: Document) -> None:
         self._ended, self._try_at = True, None
         self._count()
-        self.document |= ended | {"ended_at": instant(self._host.now_ms())}
+        self.document |= self._capture.told.document | ended | {"ended_at": instant(self._host.now_ms())}
         self._host.ledger.enter(Kind.END, self)
 
     def _count(self) -> None:
