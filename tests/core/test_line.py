@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from windmill.core.documents import Document
-from windmill.core.line import Place, line, place, unnamed
+from windmill.core.line import Place, count, line, place
 
 
 def waits(job: str, group: str = "") -> Document:
@@ -46,8 +46,8 @@ def test_a_place_is_found_by_its_execution() -> None:
 
 
 def test_nothing_is_known_of_a_scheduler_that_said_nothing() -> None:
-    assert (list(line(None)), unnamed(None)) == ([], 0)
+    assert list(line(None)) == []
 
 
-def test_those_that_are_only_counted_stand_behind() -> None:
-    assert unnamed(told(waits("p/a"), waiting_count=7)) == 6
+def test_those_that_are_not_named_count() -> None:
+    assert (count(told(waits("p/a"), waiting_count=7)), count(told(waits("p/a"))), count({})) == (7, 1, 0)

@@ -146,11 +146,14 @@ def test_problems_of_files_and_sources_are_counted(database: Path) -> None:
 
 def test_what_waits_and_what_is_tried_again_is_listed(database: Path) -> None:
     site = a_site(database)
-    waiting = [{"job": "p/hello", "since": to_text(NOW - timedelta(minutes=1))}]
+    since = to_text(NOW - timedelta(minutes=1))
+    waiting = [{"job": "p/hello", "execution": "1" * 16, "since": since, "group": "dw"}]
+    full = {"groups": {"dw": 2}, "groups_taken": {"dw": 2}}
     retries = [{"job": "p/other", "at": to_text(NOW + timedelta(minutes=1)), "attempt": 2, "of": "0" * 16}]
-    site.put(beat(waiting=waiting, retries=retries))
+    site.put(beat(waiting=waiting, retries=retries, **full))
     page = shown(site)
-    assert "p/ hello due 1 min ago" in page
+    assert "p/ hello Next in line: group dw is full (2 of 2) · due 1 min ago" in page
+    assert "dw 2 of 2 places taken" in page
     assert "p/ other in 1 min , attempt 2" in page
 
 
@@ -167,8 +170,8 @@ def test_while_the_store_is_away_the_page_says_so(database: Path) -> None:
 def test_nothing_that_others_wrote_becomes_markup(database: Path) -> None:
     site = a_site(database, machine=MACHINE | {"python": CANARY, "system": CANARY})
     backlog = {"bytes": 1, "away_since": to_text(NOW), "error": CANARY, "full": False, "rejected": 0}
-    waiting = [{"job": f"p/{CANARY}", "since": to_text(NOW)}]
-    site.put(beat(host=CANARY, version=CANARY, backlog=backlog, waiting=waiting))
+    waiting = [{"job": f"p/{CANARY}", "execution": "1" * 16, "since": to_text(NOW), "group": CANARY}]
+    site.put(beat(host=CANARY, version=CANARY, backlog=backlog, waiting=waiting, groups={CANARY: 0}))
     html = site.client.get("/status").text
     assert html.count("&lt;script&gt;") >= 5
     assert not re.search("<script>alert|\\b49\\b|\u202e|\x1b", html)

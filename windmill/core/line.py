@@ -24,7 +24,7 @@ class Place(NamedTuple):
 
 
 def line(scheduler: Document | None) -> Iterator[Place]:
-    """Yield those that wait, in order, as far as the scheduler tells of them (see `waiting_count`).
+    """Yield those that wait, in order, as far as the scheduler names them.
 
     Who waits for a place in a group does not stand in the way of those that wait for any place at all.
     """
@@ -47,15 +47,20 @@ def line(scheduler: Document | None) -> Iterator[Place]:
         )
 
 
+def groups(scheduler: Document) -> list[tuple[str, int, int]]:
+    """Return the groups that have a cap, by name, with how many of each run and may run."""
+    taken = scheduler.get("groups_taken", {})
+    return [(name, taken.get(name, 0), cap) for name, cap in sorted(scheduler.get("groups", {}).items())]
+
+
 def place(scheduler: Document | None, execution: str) -> Place | None:
     """Return where the execution stands, None where the scheduler does not tell."""
     return next((one for one in line(scheduler) if one.execution == execution), None)
 
 
-def unnamed(scheduler: Document | None) -> int:
-    """Return how many wait behind those that the scheduler tells of."""
-    told = scheduler or {}
-    return max(int(told.get("waiting_count", 0)) - len(told.get("waiting", ())), 0)
+def count(scheduler: Document) -> int:
+    """Return how many wait for a place, those that the scheduler does not name included."""
+    return int(scheduler.get("waiting_count", len(scheduler.get("waiting", ()))))
 
 
 def by_execution(places: Iterable[Place]) -> dict[str, Place]:

@@ -12,8 +12,9 @@ from flask import Response, make_response, render_template, request
 from flask_babel import gettext, ngettext
 
 from windmill.core.documents import Document, from_text
-from windmill.core.model import TERMINAL, Cause, execution_id
+from windmill.core.model import TERMINAL, Cause, State, execution_id
 from windmill.dashboard import records
+from windmill.dashboard.chain import following, follows
 from windmill.dashboard.context import now, store
 from windmill.dashboard.output import find
 from windmill.dashboard.pace import pace, usual
@@ -22,6 +23,7 @@ from windmill.dashboard.security import policy
 from windmill.dashboard.streams import PIECE, event
 from windmill.dashboard.text import decoded, plain
 from windmill.dashboard.verdict import verdict
+from windmill.dashboard.waiting import lines
 
 WORDS: Final = 64 << 10  # bytes at the end of the output in which a failure's reason is looked for
 
@@ -72,6 +74,9 @@ def _head(document: Document) -> dict[str, Any]:
         "taken": taken,
         "pace": pace(taken, expected) if taken is not None and expected is not None else None,
         "attempts": _attempts(document),
+        "line": lines().get(document["id"]) if document["state"] == State.QUEUED else None,
+        "follows": follows(document),
+        "following": following(document),
         "before": before,
         "after": after,
     }

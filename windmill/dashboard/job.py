@@ -15,11 +15,14 @@ from flask_babel import gettext
 from werkzeug.exceptions import NotFound
 
 from windmill.core.documents import Document, from_text
+from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter, Store
 from windmill.dashboard import catalog, charts, past, records
+from windmill.dashboard.chain import chain
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.overview import flags, lately
 from windmill.dashboard.schedules import schedule_words
+from windmill.dashboard.waiting import lines
 from windmill.dashboard.words import in_utc, joined, moment, relative
 
 STARTS: Final = 10
@@ -51,7 +54,9 @@ def page(project: str, name: str) -> str:
         schedule=schedule_words(job, facts().schedule(job)),
         flags=[] if job["deleted"] else flags(job),
         latest=latest and lately(latest, instant),
+        line=lines().get(latest["id"]) if latest and latest["state"] == State.QUEUED else None,
         pause=_pause(job, instant),
+        chain=chain(job),
         starts=[(start, relative(start, instant)) for start in starts],
         last=[lately(one, instant) for one in compared[:LAST]],
         chart=charts.bars(recent, places=CHARTED, height=charts.DURATIONS_HIGH),

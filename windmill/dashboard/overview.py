@@ -13,7 +13,7 @@ from flask import render_template, request
 from windmill.core.documents import Document, from_text
 from windmill.core.model import FAILURES
 from windmill.core.ports import ExecutionFilter
-from windmill.dashboard import catalog, charts, present, search
+from windmill.dashboard import catalog, charts, present, search, waiting
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.schedules import schedule_words
 from windmill.dashboard.words import relative, span
@@ -64,12 +64,15 @@ def lately(document: Document, instant: datetime) -> Document:
 def _running(executions: Sequence[Document], instant: datetime) -> list[Document]:
     """Return the executions with how long they run and, where it is known, usually do."""
     past = store().recent([one["job"] for one in executions]) if executions else {}
-    found = []
+    found, lines = [], waiting.lines() if executions else {}
     for one in executions:
         started = from_text(one["started_at"])
         usual = charts.usual_ms(past.get(one["job"], ())) if started else None
         so_far = (instant - started) / timedelta(milliseconds=1) if started else 0
-        found.append(lately(one, instant) | {"usual_ms": usual, "so_far_ms": round(max(so_far, 0))})
+        found.append(
+            lately(one, instant)
+            | {"usual_ms": usual, "so_far_ms": round(max(so_far, 0)), "line": lines.get(one["id"])}
+        )
     return found
 
 

@@ -25,9 +25,12 @@ def schedule_words(job: Document, schedule: Schedule | None) -> str:
     """Return when the job is due; as it was recorded where the language is English or nothing better is known."""
     if locale().language == "en":
         return str(job["schedule_words"])
+    if above := [one["job"] for one in job.get("after", ())]:
+        named = gettext("after %(jobs)s", jobs=joined(above))
+        return f"{_timed(schedule)}, {named}" if schedule else str(named)
     if schedule is None:
         return str(gettext("manual only") if job["schedule_words"] == "manual only" else str(job["schedule_words"]))
-    return ", ".join([_when(schedule), *_limits(schedule)])
+    return _timed(schedule)
 
 
 def cron_words(expression: str) -> str:
@@ -39,6 +42,10 @@ def cron_words(expression: str) -> str:
         return str(gettext("cron %(expression)s", expression=expression))
     daily = [] if dates or not fields.hour.all_singles else [gettext("every day")]
     return ", ".join([times, *daily, *filter(None, dates)])
+
+
+def _timed(schedule: Schedule) -> str:
+    return ", ".join([_when(schedule), *_limits(schedule)])
 
 
 def _when(schedule: Schedule) -> str:

@@ -10,9 +10,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext
 
 from windmill.core.documents import Document, from_text
+from windmill.core.line import count, groups, line
 from windmill.dashboard.checks import OK, PROBLEM, SIGNS, Readings, checks, look
 from windmill.dashboard.context import facts
 from windmill.dashboard.records import size
+from windmill.dashboard.waiting import in_line
 from windmill.dashboard.words import relative, span
 
 LISTED: Final = 20  # of what waits, and of retries
@@ -35,7 +37,8 @@ def page() -> str:
         wrong=sum(one.verdict == PROBLEM for one in found),
         odd=sum(one.verdict not in {OK, PROBLEM} for one in found),
         numbers=_numbers(scheduler) if scheduler else [],
-        waiting=[_dated(one, "since", seen) for one in scheduler.get("waiting", ())[:LISTED]],
+        waiting=[_dated(one._asdict(), "since", seen) | {"line": in_line(one)} for one in line(scheduler)][:LISTED],
+        groups=groups(scheduler),
         retries=[_dated(one, "at", seen) for one in scheduler.get("retries", ())[:LISTED]],
         facts_of=_facts(seen),
     )
@@ -46,7 +49,7 @@ def _numbers(scheduler: Document) -> list[tuple[str, str]]:
     running = f"{scheduler.get('running', 0)} / {most}" if most else str(scheduler.get("running", 0))
     return [
         (_("running now"), running),
-        (_("waiting for a place"), str(len(scheduler.get("waiting", ())))),
+        (_("waiting for a place"), str(count(scheduler))),
         (_("to be tried again"), str(len(scheduler.get("retries", ())))),
     ]
 

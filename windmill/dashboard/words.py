@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
@@ -58,6 +59,18 @@ REASONS: Final = {
     "lost": lazy_gettext("lost: %(more)s"),
     "signal": lazy_gettext("signal: %(more)s"),
 }
+
+# How a job that was blocked tells of one before it, by the words that core records.
+BLOCKED: Final = {
+    "failed": lazy_gettext("%(job)s failed (%(execution)s)"),
+    "timed out": lazy_gettext("%(job)s timed out (%(execution)s)"),
+    "was lost": lazy_gettext("%(job)s was lost (%(execution)s)"),
+    "was stopped": lazy_gettext("%(job)s was stopped (%(execution)s)"),
+    "was blocked": lazy_gettext("%(job)s was blocked (%(execution)s)"),
+    "succeeded": lazy_gettext("%(job)s succeeded (%(execution)s)"),
+}
+_ENDED: Final = re.compile(rf"(?P<job>[^\s/]+/\S+) (?P<how>{'|'.join(BLOCKED)}) \((?P<execution>[0-9a-f]{{16}})\)")
+_LEFT_OUT: Final = re.compile(r"(?P<job>[^\s/]+/\S+) was skipped \((?P<reason>[a-z]+)\)")
 
 
 def locale() -> Locale:
@@ -128,12 +141,26 @@ def _reason(part: str, execution: Document) -> str:
     if part == "exit_code":
         return str(gettext("exit code %(code)s", code=execution["exit_code"]))
     name, colon, more = part.partition(": ")
+    if name == "blocked" and colon:
+        return str(gettext("blocked: %(why)s", why=_above(more) or more))
+    if above := _above(part):
+        return above
     if name == "stopped" and more.startswith("by "):
         return str(gettext("stopped by %(who)s", who=more.removeprefix("by ")))
     known = REASONS.get(name)
     if known is None or ("%(more)s" in str(known)) != bool(colon):
         return part
     return str(known) % {"more": more} if colon else str(known)
+
+
+def _above(part: str) -> str:
+    """Return what a job before did, "" for what tells of none."""
+    if found := _ENDED.fullmatch(part):
+        return str(BLOCKED[found["how"]] % {"job": found["job"], "execution": found["execution"][:8]})
+    if found := _LEFT_OUT.fullmatch(part):
+        why = str(REASONS.get(found["reason"], found["reason"]))
+        return str(gettext("%(job)s was skipped (%(why)s)", job=found["job"], why=why))
+    return ""
 
 
 def _coarse(distance: timedelta) -> timedelta:

@@ -155,13 +155,22 @@ def test_the_status_tells_of_a_scheduler_that_is_silent(site: Site, failed: str)
         "at": to_text(NOW - timedelta(minutes=1)),
         "left": False,
         "running": 2,
-        "waiting": [{}],
+        "max_running": 2,
+        "groups": {"dw": 1},
+        "groups_taken": {"dw": 0},
+        "waiting": [{"job": "p/hello", "execution": "1" * 16, "since": None, "group": "dw"}],
+        "waiting_count": 1,
         "host": "h",
     }
     site.put(Batch(status={"scheduler": {"id": "scheduler", **told}}))
     status = got(site, "status")
     assert (status["scheduler"]["alive"], status["scheduler"]["age_seconds"]) == (False, 60)
     assert (status["jobs"], status["attention"], status["scheduler"]["running"]) == (1, 1, 2)
+    assert (status["scheduler"]["groups"], status["scheduler"]["waiting"]) == (
+        [{"name": "dw", "taken": 0, "cap": 1}],
+        1,
+    )
+    assert [(one["job"], one["number"], one["group"]) for one in status["scheduler"]["line"]] == [("p/hello", 1, "")]
 
 
 def test_the_contract_is_the_same_without_a_home(site: Site) -> None:

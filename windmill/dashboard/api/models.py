@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 
-from windmill.core.model import State
+from windmill.core.model import State, When
 
 Instant = Annotated[str, Field(json_schema_extra={"format": "date-time"})]
 Key = Annotated[str, Field(description="project/name", examples=["reports/nightly-sales"])]
@@ -32,7 +32,10 @@ class Execution(BaseModel):
     job: Key
     state: State
     reason: str = Field(default="", description='One word, or "word: sentence"; empty where the state says it all.')
-    trigger: str = Field(description="schedule, catch_up, retry or manual.")
+    trigger: str = Field(description="schedule, catch_up, retry, manual or after.")
+    after: dict[str, str] = Field(
+        default_factory=dict, description="The executions whose ends it answers to, by the key of their job."
+    )
     slot: Instant | None = Field(default=None, description="When it was due; null for manual starts.")
     queued_at: Instant
     started_at: Instant | None = None
@@ -75,6 +78,13 @@ class Pause(BaseModel):
     note: str
 
 
+class Above(BaseModel):
+    """A job that another one comes after."""
+
+    job: Key
+    when: When = Field(description="How it has to end.")
+
+
 class Job(BaseModel):
     """A job as it stands."""
 
@@ -87,6 +97,9 @@ class Job(BaseModel):
     enabled: bool
     entry_point: str
     schedule_words: str = Field(description="When it is due, in words.")
+    after: list[Above] = Field(default_factory=list, description="The jobs whose ends it waits for.")
+    group: str = Field(default="", description="The group whose cap it shares; empty for none.")
+    priority: int = Field(default=0, description="Who has more starts earlier when places are scarce.")
     file: str
     line: int
     digest: str = Field(description="Of the definition's meaning: equal digests mean the same job.")
@@ -287,6 +300,26 @@ class Audit(BaseModel):
     next: Cursor
 
 
+class Group(BaseModel):
+    """A group with a cap."""
+
+    name: str
+    taken: int = Field(description="How many of it run.")
+    cap: int
+
+
+class Waits(BaseModel):
+    """An execution that waits for a place."""
+
+    execution: str
+    job: Key
+    since: Instant | None = Field(description="When it was due.")
+    number: int = Field(description="Its place among those that wait for the same; counts from 1.")
+    group: str = Field(description="The group that is full; empty where all places are taken.")
+    taken: int
+    cap: int
+
+
 class Scheduler(BaseModel):
     """What the scheduler last said of itself."""
 
@@ -299,7 +332,10 @@ class Scheduler(BaseModel):
     pid: int | None
     started_at: Instant | None
     running: int
-    waiting: int
+    max_running: int | None = Field(description="How many may run at once.")
+    groups: list[Group]
+    waiting: int = Field(description="How many wait for a place.")
+    line: list[Waits] = Field(description="The first 100 of them, in order.")
 
 
 class Backlog(BaseModel):

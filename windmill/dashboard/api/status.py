@@ -5,6 +5,7 @@ from __future__ import annotations
 from apiflask import APIBlueprint
 
 from windmill.core.documents import Document
+from windmill.core.line import count, groups, line
 from windmill.dashboard import catalog, search
 from windmill.dashboard.api import models
 from windmill.dashboard.context import facts, now, store
@@ -47,6 +48,8 @@ def _scheduler(known: Document | None) -> Document:
         "left": left,
         "age_seconds": None if heard is None else heard.total_seconds(),
         "running": told.get("running", 0),
-        "waiting": len(told.get("waiting", ())),
-        **{name: told.get(name) for name in ("at", "version", "host", "pid", "started_at")},
+        "groups": [{"name": name, "taken": taken, "cap": cap} for name, taken, cap in groups(told)],
+        "waiting": count(told),
+        "line": [one._asdict() for one in line(told)],
+        **{name: told.get(name) for name in ("at", "version", "host", "pid", "started_at", "max_running")},
     }
