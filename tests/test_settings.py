@@ -90,7 +90,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
 
 
 def test_sections_without_behaviour_are_named(tmp_path: Path) -> None:
-    assert settings_of(tmp_path, FULL).inactive == ("groups", "channels")
+    assert settings_of(tmp_path, FULL).inactive == ("channels",)
 
 
 def test_variables_win_over_the_file(tmp_path: Path) -> None:
@@ -272,3 +272,27 @@ def test_the_zone_of_the_machine(tmp_path: Path, environ: dict[str, str], link: 
     if link is not None:
         localtime.symlink_to(link)
     assert machine_zone(environ, localtime) == zone
+
+
+def test_who_hears_of_the_scheduler_is_read(tmp_path: Path) -> None:
+    text = '[heartbeat]\nfrom_file = "own.url"\nevery = "30s"\nallow = ["10.0.0.0/8", "::1"]'
+    heartbeat = settings_of(tmp_path, text).heartbeat
+    assert heartbeat.source == SecretSource(from_file=str(tmp_path / "own.url"))
+    assert (heartbeat.every, heartbeat.allow) == (timedelta(seconds=30), ("10.0.0.0/8", "::1/128"))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('from_env = "A"\nfrom_file = "b"', "heartbeat has both from_env and from_file"),
+        ('every = "1m"', "heartbeat.every needs from_env or from_file"),
+        ('from_env = "A"\nevery = "10ms"', "heartbeat.every is shorter than a second"),
+        ('allow = ["10.0.0.1/8"]', "heartbeat.allow.0 is not valid (expected a network such as 10.0.0.0/8"),
+        ('url = "https://HUSH"', 'unknown key "heartbeat.url"'),
+    ],
+)
+def test_a_heartbeat_that_makes_no_sense_is_refused(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(WindmillError) as raised:
+        settings_of(tmp_path, f"[heartbeat]\n{text}")
+    assert words in str(raised.value)
+    assert "HUSH" not in str(raised.value)

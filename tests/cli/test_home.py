@@ -218,6 +218,24 @@ def test_the_doctor_listens_for_the_heartbeat(home: Path, age: int, verdict: str
         assert verdicts(home)["scheduler"] == verdict
 
 
+@pytest.mark.parametrize(
+    ("url", "allow", "words"),
+    [
+        ("http://127.0.0.1:9/HUSH", '["127.0.0.0/8"]', "1; 0 sent, 0 failed, 0 dropped"),
+        ("http://127.0.0.1:9/HUSH", "[]", "of p/hello: the URL leads to a loopback or private address"),
+        ("gopher://HUSH", "[]", "of p/hello: the URL does not begin with http"),
+    ],
+)
+def test_the_doctor_looks_where_heartbeats_lead(home: Path, url: str, allow: str, words: str) -> None:
+    (home / "windmill.toml").write_text(f"[heartbeat]\nallow = {allow}\n")
+    (home / "url").write_text(url)
+    with (home / "jobs.d" / "hello.yaml").open("a") as job:
+        job.write(f"heartbeat: {{from_file: {home / 'url'}}}\n")
+    answer = windmill(home, "doctor")
+    assert words in answer.out
+    assert "HUSH" not in answer.out
+
+
 def test_a_command_that_only_reads_works_in_a_home_it_may_not_write(home: Path) -> None:
     if os.geteuid() == 0:
         pytest.skip("root may write everywhere")

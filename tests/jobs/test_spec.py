@@ -240,6 +240,8 @@ def test_a_size_is_bytes_or_a_unit(project: Path, text: str, size: int) -> None:
         ("entry_point: a.py\nsecrets: [{name: A, from_env: B, from_file: c}]", (2, 11), "one source is needed"),
         ("entry_point: a.py\nsecrets: [{name: A, from_file: ../x}]", (2, 32), 'contains ".."'),
         ("entry_point: a.py\nheartbeat: {}", (2, 12), "one source is needed"),
+        ("entry_point: a.py\nheartbeat: {from_env: A, from_file: /b}", (2, 12), "one source is needed"),
+        ("entry_point: a.py\nheartbeat: {from_file: b}", (2, 24), "not absolute"),
         ("entry_point: a.py\nparams: [{name: p, type: integer, default: x}]", (2, 44), "is of type integer"),
         ("entry_point: a.py\nparams: [{name: p, type: integer, default: '1'}]", (2, 44), "is of type integer"),
         ("entry_point: a.py\nparams: [{name: p, type: boolean, default: 1}]", (2, 44), "is of type boolean"),

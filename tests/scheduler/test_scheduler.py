@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -67,6 +67,7 @@ class Bench:
         max_running: int = 8,
         groups: dict[str, int] | None = None,
         states: Iterable[JobState] = (),
+        heard: Callable[[Job, Execution], None] = lambda _job, _execution: None,
     ) -> None:
         self.now = T0 - MINUTE
         self.journal = directory / "journal"
@@ -84,6 +85,7 @@ class Bench:
             environ={"TOKEN": "t0ps3cret"},
             caps=Caps(max_running=max_running, groups=groups or {}),
             reproduce=self.reproduce,
+            heard=heard,
         )
         self.performer.locations = {"dw": Location(root="/p/dw", revision=None, python="/usr/bin/python3")}
 

@@ -16,6 +16,7 @@ from typing import Final
 
 from windmill import __version__, log
 from windmill.app.exact import reproduced
+from windmill.app.heartbeats import Heartbeats
 from windmill.app.home import Home
 from windmill.app.opening import open_store, try_store
 from windmill.app.pulling import Pulling
@@ -111,6 +112,10 @@ class Scheduler:
         )
         reproduce = partial(reproduced, known_projects(home))
         timers = Timers(clock.now())
+        self._heartbeats = Heartbeats(home)
+        if self._heartbeats.own and not alone:
+            every = max(1, round(home.settings.heartbeat.every.total_seconds()))
+            timers.every(every).seconds.do(self._heartbeats.beat)
         table = Table(timers, recovered.states.values(), manual_only=alone)
         self._ledger = Ledger(
             lambda checkpoint: Writer(journal, OWN_STREAM, boot_id=boot_id, now_ms=now_ms, checkpoint=checkpoint)
@@ -128,6 +133,7 @@ class Scheduler:
             environ=os.environ,
             caps=Caps(max_running=home.settings.max_running, groups=home.settings.groups),
             reproduce=reproduce,
+            heard=self._heartbeats.heard,
         )
         self.answers: dict[str, Document] = {}  # alone: what came of requests, by their id
         facts |= {"id": "scheduler"}
@@ -138,7 +144,14 @@ class Scheduler:
             executor=self._executor,
             ledger=self._ledger,
             inbox=self.inbox,
-            report=Report(self._recorder, table, self.performer, clock=clock.now, facts=facts),
+            report=Report(
+                self._recorder,
+                table,
+                self.performer,
+                clock=clock.now,
+                facts=facts,
+                also=lambda: {"heartbeats": self._heartbeats.counts()},
+            ),
             clock=clock.now,
             look=look,
             poll=poll,
@@ -157,6 +170,7 @@ class Scheduler:
         self._executor.detach()
         self._recorder.wake()
         self._recorder.stop(SHIP_AT_EXIT)
+        self._heartbeats.stop()
         self._lock.close()
 
     def tell(self, name: str, status: Document) -> None:

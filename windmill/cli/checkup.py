@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from windmill.app.heartbeats import fault, own_source
 from windmill.app.local import open_executions
 from windmill.cli.outage import in_words, outage
 from windmill.cli.session import Session
@@ -26,6 +27,7 @@ OLDEST_KERNEL: Final = (5, 3)  # pidfd_open; the subreaper is older
 LEAST_FREE: Final = 1 << 30  # bytes
 LEAST_INODES: Final = 10_000
 LARGE_BACKLOG: Final = 256 << 20  # bytes
+FAULTS_SAID: Final = 3
 SLOW_STORE: Final = timedelta(seconds=1)
 SILENT: Final = timedelta(seconds=15)  # heartbeats come every two seconds
 
@@ -168,6 +170,26 @@ def files(session: Session) -> Check:
     return Check("files", "ok", count(sum(not is_system(key) for key in session.catalog.jobs), "job"))
 
 
+def heartbeats(session: Session) -> Check:
+    """Judge whether every heartbeat finds its URL, and whether that leads where heartbeats may go."""
+    about = {f"of {key}": job.heartbeat for key, job in session.catalog.jobs.items() if job.heartbeat}
+    if (own := own_source(session.home)) is not None:
+        about["of the scheduler"] = own
+    if not about:
+        return Check("heartbeats", "ok", "none")
+    faults = [f"{of}: {wrong}" for of, source in about.items() if (wrong := fault(session.home, source))]
+    if faults:
+        fix = "mend the URL, or [heartbeat] allow in windmill.toml; variables are those of windmill up"
+        return Check("heartbeats", "warning", "; ".join(faults[:FAULTS_SAID]), fix)
+    status = session.store.status("scheduler") if session.store_failure is None else None
+    told = (status or {}).get("heartbeats", {}).values()
+    sent, failed, dropped = (sum(one[name] for one in told) for name in ("sent", "failed", "dropped"))
+    found = f"{len(about)}; {sent} sent, {failed} failed, {dropped} dropped"
+    if failed or dropped:
+        return Check("heartbeats", "warning", found, "what windmill up says of the failures")
+    return Check("heartbeats", "ok", found)
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size if path.is_file() else 0
@@ -183,4 +205,5 @@ HOME_CHECKS: Final[tuple[tuple[str, Callable[[Session], Check]], ...]] = (
     ("scheduler", scheduler),
     ("journal", backlog),
     ("files", files),
+    ("heartbeats", heartbeats),
 )

@@ -124,6 +124,14 @@ class Keep:
     runs: int | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heartbeat:
+    """Where the URL is found that is told of starts and ends; exactly one source is set."""
+
+    from_env: str | None = None
+    from_file: str | None = None  # absolute
+
+
 class When(StrEnum):
     """How a job must have ended for the one after it to start."""
 
@@ -176,6 +184,7 @@ class Job:
     after: tuple[After, ...] = ()
     group: str = ""
     priority: int = 0  # among those that wait
+    heartbeat: Heartbeat | None = None
     terminal: bool = False
     enabled: bool = True
     description: str = ""

@@ -41,6 +41,9 @@ def check_document(keys: JobKeys, written: Mapping[str, Any], complaints: Compla
             complaints.report(("env", secret.name), f'"{secret.name}" is also a secret', hint="keep one of them")
     if keys.heartbeat:
         _one_source(("heartbeat",), keys.heartbeat.from_env, keys.heartbeat.from_file, complaints)
+        if (file := keys.heartbeat.from_file) is not None and not file.startswith("/"):
+            found = describe(file)
+            complaints.report(("heartbeat", "from_file"), "the path is not absolute", expected="/...", found=found)
     if keys.fail_on_stderr and keys.terminal:
         hint = "keep one of them"
         complaints.report(("fail_on_stderr",), "with terminal: true there is no stderr of its own", hint=hint)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import After, Job, Keep, Limits, Param, Retry, Schedule, Secret, When
+from windmill.core.model import After, Heartbeat, Job, Keep, Limits, Param, Retry, Schedule, Secret, When
 from windmill.jobs import strict_yaml
 from windmill.jobs.checks import check_document, check_paths, check_schedule
 from windmill.jobs.complaints import Complaints, describe
@@ -24,7 +24,7 @@ from windmill.jobs.models import JobKeys, ScheduleKeys
 from windmill.jobs.strict_yaml import Document
 from windmill.jobs.words import nearest
 
-INACTIVE: Final = ("expect", "notify", "heartbeat")
+INACTIVE: Final = ("expect", "notify")
 NOT_DEFAULTS: Final = ("name", "entry_point", "schedule")
 MERGED: Final = ("env", "labels", "retry", "limits", "output", "keep", "expect", "notify")
 _PLACEHOLDER: Final = "main.py"  # stands for an entry point that was reported, so that the rest is judged
@@ -252,6 +252,7 @@ def _build(
         "after": tuple(_after(one.job, one.when, project) for one in keys.after),
         "group": keys.group or "",
         "priority": keys.priority,
+        "heartbeat": Heartbeat(**dict(keys.heartbeat)) if keys.heartbeat else None,
         "terminal": keys.terminal,
         "enabled": keys.enabled,
         "description": keys.description,

@@ -150,8 +150,7 @@ class Loop:
             self._ledger.marks[event.stream] = event.position
             news = True
             if event.kind is ExecutorEventKind.STARTED:
-                self._performer.running[event.execution.id] = event.execution.job
-                self._table.confirm(event.execution)
+                self._performer.started(event.execution)
             else:
                 self._performer.ended(event.execution, now)
                 if is_system(event.execution.job):

@@ -38,12 +38,14 @@ class Performer:
         environ: Mapping[str, str],
         caps: Caps,
         reproduce: Reproduce,
+        heard: Callable[[Job, Execution], None] = lambda _job, _execution: None,
     ) -> None:
         self._table, self._executor, self._ledger = table, executor, ledger
         self._answers = answers
         self._environ = environ
         self.caps = caps
         self._reproduce = reproduce
+        self._heard = heard  # told of starts, and of ends that no retry follows; never blocks
         self._queue = Queue()
         self._syncs = Queue()  # of what WindMill runs for itself: it neither takes a job's place nor waits for one
         self._syncing: set[str] = set()
@@ -69,7 +71,10 @@ class Performer:
 
     def define(self, key: str, job: Job | None, now: datetime) -> None:
         """Take over a job's definition, new, changed or gone (None); what waits of it waits where that says now."""
+        before = self._table[key].state.open if key in self._table else None
         self.perform(self._table.define(key, job, now), now)
+        if before is not None and before.state in TERMINAL:  # while we were away, or did not know the job yet
+            self._tell_of(before)
         execution = self._table[key].state.open
         if execution is not None and self._queue.job_of(execution.id):
             self._add(execution)
@@ -121,6 +126,14 @@ class Performer:
                 room[job.group] -= 1
         return room
 
+    def started(self, execution: Execution) -> None:
+        """Note that an execution runs now."""
+        self.running[execution.id] = execution.job
+        known = self._table[execution.job].state.open if execution.job in self._table else None
+        self._table.confirm(execution)
+        if known is None or known.state is not State.RUNNING:
+            self._tell_of(execution)
+
     def ended(self, execution: Execution, now: datetime) -> None:
         """Apply the end of an execution and carry out what follows."""
         self.running.pop(execution.id, None)
@@ -129,6 +142,12 @@ class Performer:
         _tell(execution)
         if execution.job in self._table:
             self.perform(self._table.apply(execution.job, Ended(execution), now), now)
+            self._tell_of(execution)
+
+    def _tell_of(self, execution: Execution) -> None:
+        job = self._table.job(execution.job)
+        if job is not None and (execution.state not in TERMINAL or self._table[execution.job].state.retry is None):
+            self._heard(job, execution)
 
     def give_up(self, executions: Iterable[Execution], now: datetime) -> None:
         """End as lost what is open in the store alone."""

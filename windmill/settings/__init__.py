@@ -22,6 +22,7 @@ from windmill.jobs.spec import default_mistakes
 from windmill.jobs.words import nearest
 from windmill.projects.settings import ProjectSettings, SecretSource, Signers
 from windmill.settings.dashboard import DashboardSettings, DashboardTable, OidcTable, ProxyTable, UserTable
+from windmill.settings.heartbeat import HeartbeatSettings, HeartbeatTable
 from windmill.settings.tables import Source, Table, from_home, secret
 
 FILE: Final = "windmill.toml"
@@ -53,6 +54,7 @@ class Settings:
     projects: Mapping[str, ProjectSettings] = field(default_factory=dict)
     groups: Mapping[str, int] = field(default_factory=dict)
     channels: Mapping[str, SecretSource] = field(default_factory=dict)
+    heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
     defaults: Mapping[str, Any] = field(default_factory=dict)
     inactive: tuple[str, ...] = ()
 
@@ -102,6 +104,7 @@ class _File(Table):
     projects: dict[Name, _Project] = Field(default={})
     groups: dict[Name, Annotated[int, Field(ge=1, le=10_000)]] = Field(default={})
     channels: dict[Name, _Channel] = Field(default={})
+    heartbeat: HeartbeatTable = Field(default_factory=HeartbeatTable)
     defaults: dict[str, Any] = Field(default={})
 
 
@@ -116,8 +119,14 @@ _TABLES: Final[dict[tuple[str, ...], type[BaseModel]]] = {  # "*" is a name of t
     ("projects", "*"): _Project,
     ("projects", "*", "verify"): _Verify,
     ("channels", "*"): _Channel,
+    ("heartbeat",): HeartbeatTable,
 }
-_NOT_SHOWN: Final = (("store",), ("dashboard", "users"), ("dashboard", "oidc"))  # may hold a secret by mistake
+_NOT_SHOWN: Final = (
+    ("store",),
+    ("dashboard", "users"),
+    ("dashboard", "oidc"),
+    ("heartbeat",),
+)  # may hold a secret by mistake
 
 
 def load(home: Path, environ: Mapping[str, str]) -> Settings:
@@ -220,7 +229,7 @@ def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) 
         )
     secrets = {f"channels.{name}.url": channel.url for name, channel in parsed.channels.items()}
     secrets |= parsed.dashboard.sources()
-    mistakes += [f"{FILE}: {mistake}" for mistake in parsed.dashboard.mistakes()]
+    mistakes += [f"{FILE}: {mistake}" for mistake in (*parsed.dashboard.mistakes(), *parsed.heartbeat.mistakes())]
     for name, project in parsed.projects.items():
         secrets |= {f"projects.{name}.token": project.token} if project.token else {}
         secrets |= {f"projects.{name}.webhook": project.webhook} if project.webhook else {}
@@ -266,6 +275,7 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
         projects={name: _project_settings(project, home) for name, project in parsed.projects.items()},
         groups=parsed.groups,
         channels={name: secret(channel.url, home) for name, channel in parsed.channels.items()},
+        heartbeat=parsed.heartbeat.settings(home),
         defaults=parsed.defaults,
         inactive=tuple(name for name in _WITHOUT_BEHAVIOUR if data.get(name)),
     )
