@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,10 +14,11 @@ import pytest
 from tests.scheduler.test_scheduler import Bench
 from tests.support.world import HOUR, MINUTE, T0, a_job
 from windmill.core.documents import Document
+from windmill.core.entries import execution_of
 from windmill.core.events import PauseRequested, ResumeRequested
-from windmill.core.model import After, Execution, Job, Retry, Schedule, State, When
+from windmill.core.model import After, CatchUp, Execution, Job, Retry, Schedule, State, When
 from windmill.core.ports import Kind, Plan
-from windmill.core.state import Pause, state_from_document, state_to_document
+from windmill.core.state import Pause, absorb, state_from_document, state_to_document
 
 
 class Line(Bench):
@@ -35,18 +37,25 @@ class Line(Bench):
         self.at(self.now)
         return ended
 
+    def retells(self, *jobs: Job) -> None:
+        """Take over changed files."""
+        self.define(*(replace(job, digest=str(self.now)) for job in jobs))
+        self.at(self.now)
+
     def skipped(self) -> list[tuple[str, str]]:
         """The job and reason of everything recorded as skipped."""
         frames: list[Document] = [json.loads(frame.payload) for frame in self.frames(Kind.END)]
         return [(one["job"].removeprefix("dw/"), one["reason"]) for one in frames if one["state"] == "skipped"]
 
-    def restarted(self, directory: Path) -> Line:
-        """The same jobs on a scheduler that came back."""
-        states = [state_from_document(state_to_document(entry.state)) for entry in self.table]
-        other = Line(directory, states=states)
-        other.now = other.timers.now = self.now
+    def restarted(self, directory: Path, after: timedelta = timedelta(0), facts: Iterable[Execution] = ()) -> Line:
+        """The same jobs on a scheduler that came back, and read these facts."""
+        states = {entry.state.key: state_from_document(state_to_document(entry.state)) for entry in self.table}
+        for fact in facts:
+            states[fact.job] = absorb(states[fact.job], fact)
+        other = Line(directory, states=states.values())
+        other.now = other.timers.now = self.now + after
         other.define(*self.table.jobs().values())
-        other.at(self.now)
+        other.at(other.now)
         return other
 
 
@@ -320,3 +329,178 @@ def test_a_scheduled_job_waits_for_the_end_of_a_line(line: Line) -> None:
     assert line.started() == ["extract", "load"]
     line.finish("load")
     assert line.started() == ["extract", "load", "last"]
+
+
+def test_a_slot_that_waits_is_not_missed_because_the_scheduler_restarts(line: Line, tmp_path: Path) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    running = replace(line.newest("extract").execution, state=State.RUNNING, started_at=T0)
+    line.table.confirm(running)
+    line.at(T0 + 30 * MINUTE)
+    line.at(T0 + 40 * MINUTE)
+    second = line.restarted(tmp_path / "second", facts=[running])
+    assert second.skipped() == []
+    second.hand.plans = line.hand.plans
+    second.finish("extract", after=5 * MINUTE)
+    assert second.newest("load").execution.slot == T0 + 30 * MINUTE
+    second.ledger.close()
+
+
+def test_slots_that_came_due_unseen_are_missed_also_where_they_would_have_waited(line: Line, tmp_path: Path) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    running = replace(line.newest("extract").execution, state=State.RUNNING, started_at=T0)
+    second = line.restarted(tmp_path / "second", after=40 * MINUTE, facts=[running])
+    assert second.skipped() == [("load", "missed")]
+    second.ledger.close()
+
+
+def test_a_slot_that_waits_gets_its_verdict_when_the_schedule_changes(line: Line) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    line.at(T0 + 30 * MINUTE)
+    line.retells(scheduled(minute=45))
+    assert line.skipped() == [("load", "rescheduled")]
+
+
+def test_a_slot_waits_for_every_slot_that_another_attempt_is_for(line: Line) -> None:
+    line.define(replace(EXTRACT, retry=Retry(limit=1, delay=5 * MINUTE)), scheduled())
+    line.at(T0)
+    for quarter in range(1, 8):
+        line.at(T0 + quarter * 15 * MINUTE)
+    line.finish("extract")
+    line.at(T0 + 2 * HOUR)
+    line.finish("load")
+    for hour in (3, 4):
+        line.at(T0 + hour * HOUR)
+    line.finish("extract", after=timedelta(0))
+    line.finish("load", after=timedelta(0))
+    before = line.started().count("load")
+    line.finish("extract", State.FAILED)  # of 03:00 and 04:00
+    line.at(line.now + 5 * MINUTE)
+    assert line.started().count("load") == before
+    line.finish("extract")
+    assert line.started().count("load") == before + 1
+
+
+def test_a_slot_that_is_blocked_takes_the_place_of_another_attempt(line: Line) -> None:
+    line.define(EXTRACT, scheduled(retry=Retry(limit=1, delay=2 * HOUR, max_delay=2 * HOUR)))
+    line.at(T0)
+    line.finish("extract")
+    line.at(T0 + 30 * MINUTE)
+    line.finish("load", State.FAILED)
+    line.at(T0 + HOUR)
+    line.finish("extract", State.FAILED)
+    line.at(T0 + 90 * MINUTE)
+    assert line.skipped()[0][0] == "load"
+    line.at(T0 + 3 * HOUR - MINUTE)
+    assert line.started().count("load") == 1
+    assert line.table["dw/load"].state.retry is None
+
+
+def test_every_slot_is_blocked_whose_slot_upstream_was_missed(line: Line, tmp_path: Path) -> None:
+    load = Schedule(interval=HOUR, start_at=T0 + 30 * MINUTE, catch_up=CatchUp.ALL)
+    line.define(EXTRACT, replace(scheduled(), schedule=load))
+    line.at(T0)
+    line.finish("extract")
+    line.at(T0 + 30 * MINUTE)
+    line.finish("load")
+    second = line.restarted(tmp_path / "second", after=4 * HOUR)
+    for _ in range(4):
+        second.at(second.now)
+    assert second.started() == []
+    blocked = ("load", "blocked: dw/extract was skipped (missed)")
+    assert second.skipped() == [("extract", "missed"), *[blocked] * 4]
+    second.ledger.close()
+
+
+# Files that change
+
+
+def test_a_job_that_comes_after_another_now_follows_what_ends_while_it_runs(line: Line) -> None:
+    rates = replace(EXTRACT, name="rates", schedule=Schedule(interval=HOUR, start_at=T0 + 10 * MINUTE))
+    line.define(EXTRACT, rates, follower())
+    line.at(T0)
+    line.finish("extract")
+    line.retells(follower("load", "rates"))
+    line.at(T0 + 10 * MINUTE)
+    line.finish("rates")
+    line.finish("load")
+    assert line.started() == ["extract", "load", "rates", "load"]
+
+
+def test_a_job_that_loses_its_schedule_follows_nothing_of_the_past(line: Line) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    line.finish("extract")
+    line.at(T0 + 30 * MINUTE)
+    line.finish("load")
+    line.at(T0 + HOUR)
+    line.finish("extract")
+    line.retells(follower())
+    line.at(line.now + MINUTE)
+    assert line.started().count("load") == 1
+    line.at(T0 + 2 * HOUR)
+    line.finish("extract")
+    assert line.started().count("load") == 2
+
+
+def test_what_happened_while_it_was_removed_is_not_followed_by_a_scheduler_that_comes_back(
+    line: Line, tmp_path: Path
+) -> None:
+    line.define(EXTRACT, follower())
+    line.performer.define("dw/load", None, line.now)
+    line.at(T0)
+    line.finish("extract")
+    second = Line(tmp_path / "second", states=[entry.state for entry in line.table])
+    second.now = second.timers.now = line.now
+    second.define(EXTRACT, follower())
+    second.at(second.now)
+    assert second.started() == []
+    second.ledger.close()
+
+
+def test_files_that_swap_who_comes_after_whom_stop_neither(line: Line) -> None:
+    line.define(EXTRACT, follower("first", "extract"), follower("second", "first"))
+    line.retells(follower("first", "second"), follower("second", "extract"))
+    line.at(T0)
+    line.finish("extract")
+    line.finish("second")
+    assert line.started() == ["extract", "second", "first"]
+
+
+def test_a_line_of_a_hundred_jobs_is_gone_through(line: Line) -> None:
+    names = ["extract", *(f"j{number}" for number in range(100))]
+    line.define(*(follower(name, above) for above, name in pairwise(names)), EXTRACT)
+    line.at(T0)
+    for name in names:
+        line.finish(name, after=timedelta(seconds=1))
+    assert line.started() == names
+
+
+# Facts that are read back
+
+
+def test_a_failure_that_a_slot_took_the_place_of_stays_one_when_it_is_read_back(line: Line, tmp_path: Path) -> None:
+    line.define(replace(EXTRACT, retry=Retry(limit=1, delay=2 * HOUR, max_delay=2 * HOUR)), follower())
+    line.at(T0)
+    line.finish("extract")
+    line.finish("load")
+    line.at(T0 + HOUR)
+    failed = line.finish("extract", State.FAILED)
+    state = line.table["dw/extract"].state
+    line.at(T0 + 2 * HOUR)
+    running = replace(line.newest("extract").execution, state=State.RUNNING, started_at=line.now)
+    last = absorb(state, running).last
+    assert (last and last.id, last) == (failed.id, line.table["dw/extract"].state.last)
+
+
+def test_a_start_that_failed_is_judged_though_nothing_else_was_written_down(line: Line) -> None:
+    line.define(EXTRACT)
+    line.performer.locations = {}
+    before = {entry.state.key: entry.state for entry in line.table}
+    line.at(T0)
+    (frame,) = line.frames(Kind.END)
+    ended = execution_of(json.loads(frame.payload))
+    state = absorb(before["dw/extract"], ended)
+    assert state.open == ended

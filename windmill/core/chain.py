@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from windmill.core.events import Definition, Upstream
-from windmill.core.model import FAILURES, State, When
+from windmill.core.model import FAILURES, Job, State, When
 from windmill.core.settling import next_slot
-from windmill.core.state import End, JobState
-
-Look = Callable[[str], tuple[Definition, JobState] | None]  # None for a job that is not there, or not known yet
+from windmill.core.state import End, JobState, newer
 
 UNSETTLED: Final = datetime(1970, 1, 1, tzinfo=UTC)  # before every slot
 _WORDS: Final = {
@@ -29,33 +27,38 @@ _WORDS: Final = {
 }
 
 
-def upstreams(definition: Definition, look: Look) -> tuple[Upstream, ...]:
+class Outlook(NamedTuple):
+    """What the jobs after one may know of it; see Upstream."""
+
+    until: datetime | None
+    last: End | None = None
+    passed: End | None = None
+
+
+NOT_THERE: Final = Outlook(UNSETTLED)  # of a job that is not there, or not known yet
+
+
+def upstreams(job: Job, look: Callable[[str], Outlook]) -> tuple[Upstream, ...]:
     """Return what the job may know of the jobs it comes after, in the order of its file."""
-    found = []
-    for after in definition.job.after if definition.job else ():
-        known = look(after.job)
-        if known is None:
-            found.append(Upstream(after.job, after.when, UNSETTLED))
-        else:
-            found.append(Upstream(after.job, after.when, settled(after.job, look), known[1].last, known[1].passed))
-    return tuple(found)
+    return tuple(Upstream(above.job, above.when, *look(above.job)) for above in job.after)
 
 
-def settled(key: str, look: Look, seen: frozenset[str] = frozenset()) -> datetime | None:
+def outlook(definition: Definition, state: JobState) -> Outlook:
+    """Return what the jobs after this one may know of it; `definition` knows of those before it."""
+    return Outlook(_settled(definition, state), state.last, state.passed)
+
+
+def _settled(definition: Definition, state: JobState) -> datetime | None:
     """Return the instant before which nothing of the job is open or owed any more; None where nothing ever is."""
-    known = look(key)
-    if known is None or key in seen:
-        return UNSETTLED
-    definition, state = known
-    bounds = [next_slot(definition, state) if definition.job and definition.job.enabled else None]
-    if state.open is not None:
-        bounds.append(state.open.coalesced_from or state.open.slot)
-    if state.retry is not None:
-        bounds.append(state.retry.of.slot)
-    if definition.job is not None and definition.job.schedule is None:
-        above = upstreams(definition, look) if key not in seen else ()
-        bounds += [settled(one.key, look, seen | {key}) for one in above]
-        bounds += [one.last.slot for one in above if one.last and state.taken.get(one.key) not in {None, one.last.id}]
+    job, bounds = definition.job, list[datetime | None]()
+    for owed in (state.open, state.retry.of if state.retry else None):
+        if owed is not None:
+            bounds.append(owed.coalesced_from or owed.slot)
+    if job is not None and job.enabled:
+        bounds.append(next_slot(definition, state))
+        if job.schedule is None:
+            bounds += [one.until for one in definition.upstreams]
+            bounds += [one.last.slot for one in definition.upstreams if one.last and not _answered(state, one)]
     return min((bound for bound in bounds if bound is not None), default=None)
 
 
@@ -67,7 +70,12 @@ def ready_until(above: Iterable[Upstream]) -> datetime | None:
 
 def arrived(state: JobState, above: tuple[Upstream, ...]) -> bool:
     """Return whether every upstream has come to an end that the job has not answered to."""
-    return bool(above) and all(one.last and state.taken.get(one.key, one.last.id) != one.last.id for one in above)
+    return bool(above) and all(one.last is not None and not _answered(state, one) for one in above)
+
+
+def _answered(state: JobState, one: Upstream) -> bool:
+    """True for an end that was answered to, and for what happened before the job knew the upstream."""
+    return one.last is None or state.taken.get(one.key, one.last.id) == one.last.id
 
 
 def adopt(state: JobState, above: Iterable[Upstream]) -> JobState:
@@ -91,7 +99,7 @@ def mistakes(
         if one.last is None:
             continue
         passed = one.passed
-        if slot is not None and passed is not None and _newer(passed, one.last) and _within(passed, after, slot):
+        if slot is not None and passed is not None and newer(passed, one.last) and _within(passed, after, slot):
             yield When.SUCCESS, f"{one.key} was skipped ({passed.reason})"
         elif not meets(one.last.state, one.when):
             yield one.when, f"{one.key} {_WORDS[one.last.state]} ({one.last.id})"
@@ -126,9 +134,6 @@ def cycles(after: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
     return sorted(found.values())
 
 
-def _newer(one: End, other: End) -> bool:
-    return (one.slot or one.at) > (other.slot or other.at)
-
-
 def _within(one: End, after: datetime | None, slot: datetime) -> bool:
-    return one.slot is not None and one.slot <= slot and (after is None or one.slot > after)
+    """True where one of the slots in a row that nothing was executed for lies in (after, slot]."""
+    return one.slot is not None and (one.since or one.slot) <= slot and (after is None or one.slot > after)

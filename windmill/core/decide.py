@@ -62,7 +62,17 @@ from windmill.core.settling import (
     skip_piece,
     skipping,
 )
-from windmill.core.state import BLOCKED, COALESCED, Exact, JobState, ManualRequest, PendingRetry, end_of, linked
+from windmill.core.state import (
+    BLOCKED,
+    COALESCED,
+    Exact,
+    JobState,
+    ManualRequest,
+    PendingRetry,
+    end_of,
+    linked,
+    superseded,
+)
 
 INSTANT: Final = timedelta(milliseconds=1)  # the least that two instants are apart
 LATE: Final = timedelta(minutes=1)  # a slot this young when the scheduler returns is late, not missed
@@ -86,7 +96,7 @@ def decide(definition: Definition, state: JobState, event: Event, now: datetime)
         case StopRequested():
             return _stop_requested(definition, state, event, now)
         case PauseRequested(request, pause):
-            state = _without_retry(replace(state, paused=pause))
+            state = superseded(replace(state, paused=pause))
             by_itself = state.open is not None and state.open.trigger in {*SCHEDULED, Cause.AFTER}
             state, orders = _give_up_queued(state, now, reason="paused") if by_itself else (state, [])
             return state, [*orders, Answer(request)]
@@ -102,7 +112,10 @@ def wakes_at(definition: Definition, state: JobState) -> datetime | None:
     if not _free(definition, state):
         return None
     slot, bound = next_slot(definition, state), ready_until(definition.upstreams)
-    instants = [slot] if slot is None or bound is None or slot < bound or state.paused else []
+    waits = slot is not None and bound is not None and slot >= bound and not (state.paused or state.skip_until)
+    if waits and state.held is not None and definition.trigger is not None:
+        slot = definition.trigger.next_after(max(state.covered, state.held))
+    instants = [slot]
     if state.retry is not None and state.open is None:
         instants.append(state.retry.at)
     return min(filter(None, instants), default=None)
@@ -111,6 +124,8 @@ def wakes_at(definition: Definition, state: JobState) -> datetime | None:
 def advance(definition: Definition, state: JobState, now: datetime) -> Decision:
     """Settle what is due for a job that is free: slots to skip, a waiting request, slots to start, a retry."""
     job = definition.job
+    if job is not None and job.enabled and job.schedule is None:
+        state = adopt(state, definition.upstreams)
     if job is None or not _free(definition, state):
         return state, []
     orders: list[Order] = []
@@ -127,7 +142,6 @@ def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> 
         request = state.waiting
         state, orders = _admit(replace(state, waiting=None), for_request(job, request, now), request.exact)
         return state, [*orders, Answer(request.id, execution_id(job.key, cause=Cause.MANUAL, what=request.id))]
-    state = adopt(state, definition.upstreams)
     if state.paused is not None:
         until = state.paused.until
         if until is not None and until <= now:
@@ -139,6 +153,8 @@ def _begin(definition: Definition, job: Job, state: JobState, now: datetime) -> 
     due = due_slots(definition, state, now if bound is None else min(now, bound - INSTANT))
     if due:
         return _settle(definition, job, state, due, now)
+    if bound is not None and (slot := next_slot(definition, state)) is not None and slot <= now:
+        state = replace(state, held=now)
     if state.open is None and job.schedule is None and arrived(state, definition.upstreams):
         return _follow(definition, job, state, now)
     if state.retry is not None and state.open is None and state.retry.at <= now:
@@ -172,7 +188,7 @@ def _follow(definition: Definition, job: Job, state: JobState, now: datetime) ->
     if state.paused is None and all(when is When.FAILURE for when, _ in unmet):  # nothing went wrong: nothing was due
         return replace(state, taken=execution.after), []
     reason = "paused" if state.paused else f"{BLOCKED}: {'; '.join(why for _, why in unmet)}"
-    return _leave_out(state, left_out(execution, now, reason=reason))
+    return _leave_out(superseded(state), left_out(execution, now, reason=reason))
 
 
 def _leave_out(state: JobState, record: Execution) -> Decision:
@@ -191,7 +207,7 @@ def _settle(definition: Definition, job: Job, state: JobState, due: list[datetim
         return _leave_out(replace(state, covered=due[-1]), skipped(job, due, now, reason=COALESCED))
     if unmet := [why for _, why in mistakes(definition.upstreams, after=state.covered, slot=due[-1])]:
         reason = f"{BLOCKED}: {'; '.join(unmet)}"
-        return _leave_out(replace(state, covered=due[-1]), skipped(job, due, now, reason=reason))
+        return _leave_out(superseded(replace(state, covered=due[-1])), skipped(job, due, now, reason=reason))
     caught = state.catch_up_until is not None and due[-1] <= state.catch_up_until
     execution = for_slots(job, due, now, cause=Cause.CATCH_UP if caught else Cause.SCHEDULE)
     state = replace(state, covered=due[-1], runs=state.runs + 1)
@@ -201,14 +217,7 @@ def _settle(definition: Definition, job: Job, state: JobState, due: list[datetim
 def _admit(state: JobState, execution: Execution, exact: Exact | None = None) -> Decision:
     if exact is not None:
         execution = replace(execution, job_digest=exact.digest)
-    if state.retry is not None and execution.retry_of != state.retry.of.id:
-        state = _without_retry(state)
-    return replace(state, open=execution, exact=exact, retry=None), [Admit(execution)]
-
-
-def _without_retry(state: JobState) -> JobState:
-    """Return the state in which the failure that was to be tried again is final."""
-    return replace(state, retry=None, last=end_of(state.retry.of)) if state.retry else state
+    return replace(superseded(state, execution), open=execution, exact=exact), [Admit(execution)]
 
 
 def _ended(definition: Definition, state: JobState, execution: Execution, now: datetime) -> Decision:
@@ -235,23 +244,25 @@ def _judged(definition: Definition, state: JobState, ended: Execution, until: da
 
 def _defined(definition: Definition, state: JobState, before: Definition, now: datetime) -> Decision:
     """The job's file changed, came or went while the scheduler was looking."""
-    wanted = schedule_text(definition)
-    if before.job is None or not before.job.enabled:  # what upstreams did meanwhile is nothing to answer to
+    wanted, wants = schedule_text(definition), definition.job is not None and definition.job.enabled
+    had = before.job is not None and before.job.enabled
+    if not had or not wants or wanted != state.schedule:  # what upstreams did till now is nothing to answer to
         state = replace(state, taken={})
-    if wanted == state.schedule and definition.job is not None and definition.job.enabled:
+    if wanted == state.schedule and wants:
         return advance(definition, state, now)
-    orders = list[Order]()
-    if state.open is not None:  # slots of the old schedule that passed meanwhile had a claim; they get a verdict
-        state, orders = skip_all(before, skipping(state, now, "rescheduled"), now)
+    # slots of the old schedule that waited have a claim; they get a verdict
+    state, orders = skip_all(before, skipping(state, now, "rescheduled"), now)
     state = replace(state, schedule=wanted, covered=max(state.covered, now), skip_until=None, catch_up_until=None)
     if definition.job is None or not definition.job.enabled:
         reason = "removed" if definition.job is None else "disabled"
-        state, more = _give_up_queued(_without_retry(state), now, reason=reason)
+        state, more = _give_up_queued(superseded(state), now, reason=reason)
         orders += more
         if state.waiting is not None:
             orders.append(Answer(state.waiting.id, refused=f"the job was {reason}"))
             state = replace(state, waiting=None)
-    return state, orders
+        return state, orders
+    state, more = advance(definition, state, now)
+    return state, [*orders, *more]
 
 
 def _give_up_queued(state: JobState, now: datetime, *, reason: str) -> Decision:
@@ -273,7 +284,8 @@ def _returned(definition: Definition, state: JobState, now: datetime) -> Decisio
         orders += more
     if state.open is not None:
         return state, ([*orders, Admit(state.open)] if state.open.state is State.QUEUED else orders)
-    if job is not None and job.schedule is not None and state.paused is None:
+    held = state.held is not None and (slot := next_slot(definition, state)) is not None and slot <= state.held
+    if job is not None and job.schedule is not None and state.paused is None and not held:
         schedule = job.schedule
         if schedule.catch_up is CatchUp.NONE:
             state = skipping(state, now - LATE, "missed")

@@ -86,6 +86,8 @@ def next_attempt(job: Job, failed: Execution, now: datetime) -> Execution:
         state=State.QUEUED,
         trigger=Cause.RETRY,
         slot=failed.slot,
+        coalesced_from=failed.coalesced_from,
+        coalesced_to=failed.coalesced_to,
         queued_at=now,
         job_digest=job.digest,
         attempt=attempt,

@@ -68,6 +68,7 @@ class End:
     slot: datetime | None
     at: datetime
     reason: str = ""
+    since: datetime | None = None  # of slots without an execution: the first of those in a row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +98,7 @@ class JobState:
     last: End | None = None  # its newest execution that no other attempt follows
     passed: End | None = None  # its newest slot that nothing was executed for
     taken: Mapping[str, str] = field(default_factory=dict)  # by upstream, the id of the `last` it answered to
+    held: datetime | None = None  # slots up to it came due in sight; those not settled wait for upstreams
 
 
 def state_to_document(state: JobState) -> Document:
@@ -154,6 +156,7 @@ def state_from_document(document: Document) -> JobState:
         last=_final(document.get("last")),
         passed=_final(document.get("passed")),
         taken=document.get("taken", {}),
+        held=from_text(document.get("held")),
     )
 
 
@@ -161,15 +164,23 @@ def _links(state: JobState) -> Document:
     """Return what the jobs before and after it need."""
     ends = {name: end for name in ("last", "passed") if (end := getattr(state, name))}
     document: Document = {
-        name: asdict(end) | {"slot": to_text(end.slot), "at": to_text(end.at)} for name, end in ends.items()
+        name: asdict(end) | {part: to_text(getattr(end, part)) for part in ("slot", "at", "since")}
+        for name, end in ends.items()
     }
+    if state.held:
+        document["held"] = to_text(state.held)
     return document | ({"taken": dict(state.taken)} if state.taken else {})
 
 
 def _final(document: Document | None) -> End | None:
     if document is None:
         return None
-    known = {"state": State(document["state"]), "slot": from_text(document["slot"]), "at": _instant(document["at"])}
+    known = {
+        "state": State(document["state"]),
+        "slot": from_text(document["slot"]),
+        "at": _instant(document["at"]),
+        "since": from_text(document.get("since")),
+    }
     return End(**{**document, **known})
 
 
@@ -193,16 +204,43 @@ def absorb(state: JobState, execution: Execution) -> JobState:
     """
     changes: dict[str, Any] = {}
     settled = max(filter(None, (execution.slot, execution.coalesced_to)), default=state.covered)
-    if execution.trigger in SCHEDULED and settled > state.covered:
+    fresh = execution.trigger in SCHEDULED and settled > state.covered
+    if fresh:
         changes["covered"] = settled
         if execution.state is not State.SKIPPED:
             changes["runs"] = state.runs + 1
     outdated = state.open is not None and execution.queued_at < state.open.queued_at
     if execution.state in {State.QUEUED, State.RUNNING} and not outdated:
-        changes |= {"open": execution, "ordered": False, "retry": None, "exact": _exact_of(state, execution)}
+        changes |= {"open": execution, "ordered": False, "exact": _exact_of(state, execution)}
+        state = superseded(state, execution)
+    elif state.open is None and execution.state is not State.SKIPPED and (fresh or _news(state, execution)):
+        changes |= {"open": execution, "exact": _exact_of(state, execution)}  # it ended before it was ever seen open
+        state = superseded(state, execution)
     elif state.open is not None and state.open.id == execution.id:
         changes |= {"open": execution, "ordered": False}
     return linked(replace(state, **changes) if changes else state, execution)
+
+
+def _news(state: JobState, execution: Execution) -> bool:
+    """True for a terminal execution of which the state, written down before it, cannot know."""
+    if execution.trigger is Cause.RETRY:
+        return state.retry is not None and state.retry.of.id == execution.retry_of
+    if execution.trigger is Cause.MANUAL:
+        return asked_for(state, execution)
+    return any(state.taken.get(key) != end for key, end in execution.after.items())
+
+
+def superseded(state: JobState, execution: Execution | None = None) -> JobState:
+    """Return the state without a pending retry: the failure is final unless this is its next attempt."""
+    if state.retry is None:
+        return state
+    tried = execution is not None and execution.retry_of == state.retry.of.id
+    return replace(state, retry=None, last=state.last if tried else end_of(state.retry.of))
+
+
+def newer(one: End, other: End | None) -> bool:
+    """True when one is about a later instant than the other."""
+    return other is None or (one.slot or one.at) > (other.slot or other.at)
 
 
 def linked(state: JobState, execution: Execution) -> JobState:
@@ -211,8 +249,13 @@ def linked(state: JobState, execution: Execution) -> JobState:
     if execution.after:
         changes["taken"] = {**state.taken, **execution.after}
     if execution.state is State.SKIPPED and execution.reason != COALESCED:
-        name = "last" if execution.reason.startswith(BLOCKED) else "passed"
-        changes[name] = end_of(execution)
+        end = end_of(execution)
+        if execution.reason.startswith(BLOCKED):
+            changes["last"] = end
+        else:
+            in_a_row = state.passed is not None and newer(state.passed, state.last)
+            first = state.passed.since if in_a_row and state.passed else execution.coalesced_from or execution.slot
+            changes["passed"] = replace(end, since=first)
     return replace(state, **changes) if changes else state
 
 

@@ -139,7 +139,10 @@ class Loop:
                 self._performer.perform(self._table.due(key, now), now)
 
     def _write(self, now: datetime) -> None:
-        if self._ledger.write(now):
+        followed, self._table.followed = self._table.followed, False
+        if followed:  # when we come back, no end may be older than what followed it: it would be followed again
+            self._persist()
+        if self._ledger.write(now) or followed:
             self._report.wake()
 
     def _executor_events(self, now: datetime) -> None:

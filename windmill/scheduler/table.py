@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from windmill.core.chain import upstreams
+from windmill.core.chain import NOT_THERE, Outlook, outlook, upstreams
 from windmill.core.decide import decide, wakes_at
-from windmill.core.events import Defined, Definition, Due, Ended, Event, Order
+from windmill.core.events import Admit, Defined, Definition, Due, Ended, Event, Order, Record
 from windmill.core.model import Execution, Job, Retry
 from windmill.core.state import JobState, absorb
 from windmill.core.triggers import trigger_for
@@ -28,6 +28,7 @@ class Entry:
     state: JobState
     definition: Definition
     timer: Timer
+    outlook: Outlook = NOT_THERE  # kept for jobs that others come after
     away: bool = True
     due: bool = False
     broken: bool = False
@@ -43,6 +44,7 @@ class Table:
         self._due: list[str] = []
         self._after: dict[str, set[str]] = {}  # by job, those that come after it
         self.changed: set[str] = set()  # keys whose state is not persisted yet
+        self.followed = False  # an end was answered to, and that is not persisted yet
         for state in states:
             self._add(state)
 
@@ -87,6 +89,7 @@ class Table:
         except Exception as error:
             self._defect(key, entry, error)
             return []
+        self.followed |= any(isinstance(order, Admit | Record) and bool(order.execution.after) for order in orders)
         self._set(key, entry, state)
         return orders
 
@@ -134,7 +137,7 @@ class Table:
         if state is not entry.state:
             entry.state = state
             self.changed.add(key)
-            self._wake_after(key)
+        self._tell_after(key)
         entry.timer.arm()
 
     def _add(self, state: JobState) -> None:
@@ -169,32 +172,42 @@ class Table:
 
     def _informed(self, entry: Entry) -> Definition:
         """Return the job's definition with what is known now of the jobs it comes after."""
-        if entry.definition.job is None or not entry.definition.job.after:
+        job = entry.definition.job
+        if job is None or not job.after:
             return entry.definition
-        return replace(entry.definition, upstreams=upstreams(entry.definition, self._look))
+        return replace(entry.definition, upstreams=upstreams(job, self._look))
 
-    def _look(self, key: str) -> tuple[Definition, JobState] | None:
+    def _look(self, key: str) -> Outlook:
         entry = self._entries.get(key)
-        if entry is None or entry.away or entry.definition.job is None:
-            return None
-        return entry.definition, entry.state
+        return entry.outlook if entry else NOT_THERE
 
     def _link(self, key: str, before: Job | None, job: Job | None) -> None:
         for above in before.after if before else ():
             self._after.get(above.job, set()).discard(key)
         for above in job.after if job else ():
             self._after.setdefault(above.job, set()).add(key)
+            self._tell_after(above.job)
 
-    def _wake_after(self, key: str) -> None:
-        """Let all that come after the job, near or far, look at it."""
-        waiting, seen = [key], {key}
-        while waiting:
-            for below in self._after.get(waiting.pop(), ()):
-                if below not in seen:
-                    seen.add(below)
-                    waiting.append(below)
-                    if not (self._entries[below].away or self._entries[below].broken):
-                        self._mark(below)
+    def _tell_after(self, key: str) -> None:
+        """Let the jobs after this one look at it where it looks different now, and so on down the line."""
+        telling = [key]
+        while telling:
+            entry = self._entries.get(name := telling.pop())
+            if entry is None or not self._after.get(name) or not self._looks_different(name, entry):
+                continue
+            for below in self._after[name]:
+                if not (self._entries[below].away or self._entries[below].broken):
+                    self._mark(below)
+                telling.append(below)
+
+    def _looks_different(self, key: str, entry: Entry) -> bool:
+        before = entry.outlook
+        try:
+            there = not entry.away and entry.definition.job is not None
+            entry.outlook = outlook(self._informed(entry), entry.state) if there else NOT_THERE
+        except Exception as error:
+            self._defect(key, entry, error)
+        return entry.outlook != before
 
 
 def definition_of(job: Job | None, first_seen: datetime) -> Definition:
