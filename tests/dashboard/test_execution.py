@@ -53,6 +53,12 @@ def test_a_failure_begins_with_its_reason_and_its_last_words(site: Site) -> None
     assert shown.index("Failed: timeout of the database") < shown.index("to the database") < shown.index("Started by")
 
 
+def test_an_execution_is_among_the_executions(site: Site) -> None:
+    site.put(Batch(executions=[an_execution()]))
+    html = site.client.get(f"/executions/{ID}").get_data(as_text=True)
+    assert re.search('<a href="/executions"[^>]* aria-current="true">Executions</a>', html)
+
+
 def test_the_facts_of_an_execution_are_told(site: Site) -> None:
     facts = {"requested_by": "ann", "params": {"region": "BR"}, "subject": "Sum it up", "author": "Ana"}
     site.put(Batch(executions=[an_execution(revision="main@sha1:" + "3f2a91c0d4e5" * 3, output_bytes=2048, **facts)]))

@@ -95,13 +95,12 @@ def wrong_count() -> int:
 
 
 def _around() -> dict[str, Any]:
-    part = PARTS.get(request.blueprint or "")
     return {
         "pages": _there(PAGES),
         "more_pages": _there(MORE),
         "there": lambda endpoint: endpoint in current_app.view_functions,
         "here": request.endpoint,
-        "part": part,
+        "within": PARTS.get(request.blueprint or ""),
         "heart": heart,
         "wrong_count": wrong_count,
         "facts": facts,
