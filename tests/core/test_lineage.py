@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.support.builders import NOON, a_job, an_execution
 from windmill.core.documents import Document
-from windmill.core.lineage import MANY, awaited, followed, followers, lineage
+from windmill.core.lineage import MANY, awaited, followed, followers, lineage, taken
 from windmill.core.model import Cause, State, execution_id
 from windmill.core.ports import Batch, Store
 from windmill.store.sqlite import SqliteStore
@@ -91,23 +91,43 @@ def test_nothing_follows_what_has_not_ended(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("newest", "retried", "waits"),
+    ("last", "answered", "retried", "waits"),
     [
-        ({}, [], ["p/extract"]),
-        ({"p/extract": an_execution(id="1" * 16)}, [], []),
-        ({"p/extract": an_execution(state=State.RUNNING)}, [], ["p/extract"]),
-        ({"p/extract": an_execution(state=State.FAILED)}, ["p/extract"], ["p/extract"]),
-        (
-            {"p/extract": an_execution(id="1" * 16), "p/load": an_execution(after={"p/extract": "1" * 16})},
-            [],
-            ["p/extract"],
-        ),
-        ({"p/extract": an_execution(id="2" * 16), "p/load": an_execution(after={"p/extract": "1" * 16})}, [], []),
+        (an_execution(id="1" * 16), {}, [], False),
+        (an_execution(state=State.RUNNING), {}, [], True),
+        (an_execution(state=State.FAILED), {}, ["p/extract"], True),
+        (an_execution(id="1" * 16), {"p/extract": "1" * 16}, [], True),
+        (an_execution(id="2" * 16), {"p/extract": "1" * 16}, [], False),
     ],
 )
-def test_what_a_job_waits_for(newest: dict[str, Document], retried: list[str], waits: list[str]) -> None:
-    assert awaited(LOAD, newest, retried) == waits
+def test_what_a_job_waits_for(last: Document, answered: dict[str, str], retried: list[str], waits: bool) -> None:
+    assert awaited(LOAD, {"p/extract": last}, answered, retried) == (["p/extract"] if waits else [])
+
+
+def test_a_job_that_never_ran_is_waited_for() -> None:
+    assert awaited(LOAD, {}, {}) == ["p/extract"]
+
+
+def test_a_start_by_hand_answers_to_nothing(store: Store) -> None:
+    answered = {"p/extract": "1" * 16}
+    later = NOON + timedelta(minutes=1)
+    store.write(
+        Batch(
+            executions=[
+                an_execution(job="p/load", trigger=Cause.AFTER, after=answered),
+                an_execution(id="2" * 16, job="p/load", trigger=Cause.MANUAL, slot=None, queued_at=later),
+            ]
+        )
+    )
+    assert taken(store, "p/load") == answered
+    assert taken(store, "p/extract") == {}
 
 
 def test_a_success_is_no_failure_to_start_after() -> None:
-    assert awaited(job("p/mourn", "p/extract", when="failure"), {"p/extract": an_execution()}) == ["p/extract"]
+    assert awaited(job("p/mourn", "p/extract", when="failure"), {"p/extract": an_execution()}, {}) == ["p/extract"]
+
+
+def test_what_ended_before_the_job_was_there_is_nothing_to_start_after() -> None:
+    assert awaited(LOAD | {"first_seen": "2026-01-02T00:00:00.000Z"}, {"p/extract": an_execution()}, {}) == [
+        "p/extract"
+    ]

@@ -21,6 +21,8 @@ from windmill.core.ports import Batch, OutputBlock, Stream
 PROBLEMS: Final = 3  # the exit status that says that there are some
 SETTINGS: Final = """\
 timezone = "America/Sao_Paulo"
+[groups]
+warehouse = 1
 """
 TRACEBACK: Final = """\
 reading customers.csv
@@ -77,7 +79,26 @@ PASTS: Final = (
         description: Refreshes the figures that the branches see
         entry_point: refresh.py
         schedule: {interval: 1h}
+        group: warehouse
         labels: {team: branches}
+        """),
+    Past(project="reports", name="join-customers", every=6 * HOUR, seconds=130, text="""
+        description: Joins customers with their contracts
+        entry_point: sales.py
+        after: [{job: ingest/customers}]
+        labels: {team: dataviz}
+        """),
+    Past(project="reports", name="publish-branches", every=6 * HOUR, seconds=20, text="""
+        description: Publishes the branches' figures
+        entry_point: sales.py
+        after: [{job: join-customers}, {job: ingest/rates, when: any}]
+        labels: {team: branches}
+        """),
+    Past(project="reports", name="rebuild-index", every=DAY, seconds=70, text="""
+        description: Rebuilds the index of documents
+        entry_point: refresh.py
+        schedule: 0 1 * * *
+        group: warehouse
         """),
     Past(project="reports", name="month-end", every=30 * DAY, seconds=5400, days=360, text="""
         description: Closes the month
@@ -108,6 +129,7 @@ PASTS: Final = (
         entry_point: exposure.py
         schedule: 30 6 * * 1-5
         timeout: 25m
+        group: warehouse
         labels: {team: risk}
         """),
     Past(project="risk", name="backtest", every=7 * DAY, seconds=9000, days=360, text="""
@@ -132,8 +154,8 @@ timeot: 1h
 """
 LIVELY: Final = """\
 import sys, time
-print("\\x1b[1mrefreshing\\x1b[0m 12 figures")
-for figure in range(12):
+print("\\x1b[1mrefreshing\\x1b[0m 60 figures")
+for figure in range(60):
     for step in range(21):
         print(f"\\r  figure {figure + 1:2d}  |{'#' * step:<20}| {step * 5:3d} %", end="", file=sys.stderr)
         time.sleep(0.2)
@@ -143,7 +165,10 @@ for figure in range(12):
 
 
 def full(live: Live) -> None:
-    """Give the home four projects and ten jobs with a past; one runs, one failed, one is paused, a file is broken."""
+    """Give the home four projects and a dozen jobs with a past: some follow others, some wait for their group.
+
+    One runs, one failed, one is paused, a file is broken.
+    """
     (live.root / "windmill.toml").write_text(SETTINGS)
     for past in PASTS:
         project = live.root / "projects" / past.project
@@ -154,7 +179,9 @@ def full(live: Live) -> None:
     remember(live)
     live.up("--port", "0")
     live.cli("pause", "tidy", "--until", "2h", "--note", "the disk is being moved")
-    live.cli("run", "-d", "refresh-dashboard")
+    live.cli("run", "customers")
+    for name in ("refresh-dashboard", "rebuild-index", "exposure"):
+        live.cli("run", "-d", name)
     live.job("fraud-score", BROKEN)
     until(lambda: live.cli("problems", check=False).returncode == PROBLEMS, what="the broken file is known")
 
@@ -198,7 +225,7 @@ def _executions(past: Past, until_now: datetime, chance: random.Random, first: i
             state,
             seconds=seconds,
             job=f"{past.project}/{past.name}",
-            trigger=Cause.SCHEDULE,
+            trigger=Cause.AFTER if "after:" in past.text else Cause.SCHEDULE,
             slot=due,
             queued_at=due,
             output_bytes=len(TRACEBACK),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import rich_click as click
 
 from windmill.cli.asking import ask, new_request
+from windmill.cli.chains import in_line, line_of
 from windmill.cli.errors import Exit
 from windmill.cli.known import complete_job, execution_of, recorded_key
 from windmill.cli.output import Follower, Printer, ended, last_lines
@@ -20,6 +21,7 @@ from windmill.cli.times import duration
 from windmill.cli.verdicts import trigger
 from windmill.core.documents import Document, from_text
 from windmill.core.errors import Refused, Unavailable
+from windmill.core.line import Place
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter, Stream
 
@@ -77,7 +79,9 @@ def _show_open(session: Session) -> None:
     except Unavailable:
         _show_open_locally(session)
         raise
-    show(session, columns(session), found, empty=_nothing_open(session))
+    places = line_of(session) if any(one["state"] == State.QUEUED for one in found) else {}
+    rows = [one | {"line": place._asdict()} if (place := places.get(one["id"])) else one for one in found]
+    show(session, columns(session, places), rows, empty=_nothing_open(session))
 
 
 def _show_open_locally(session: Session) -> None:
@@ -109,9 +113,9 @@ def _nothing_open(session: Session) -> str:
     return "nothing runs, and no scheduler is running: windmill up starts one"
 
 
-def columns(session: Session) -> list[Column]:
-    """Return the columns of a list of executions."""
-    now = session.now
+def columns(session: Session, places: Mapping[str, Place] | None = None) -> list[Column]:
+    """Return the columns of a list of executions; of those in `places`, people read where in line they stand."""
+    now, waits = session.now, {key: in_line(place) for key, place in (places or {}).items()}
 
     def ago(name: str) -> Column:
         return Column(
@@ -129,7 +133,11 @@ def columns(session: Session) -> list[Column]:
             pretty=lambda row: state_word(row["state"]),
             style=lambda row: STATE_STYLES.get(row["state"], ""),
         ),
-        Column(title="reason", value=lambda row: row["reason"], pretty=lambda row: one_line(row["reason"], width=40)),
+        Column(
+            title="reason",
+            value=lambda row: row["reason"],
+            pretty=lambda row: waits.get(row["id"]) or one_line(row["reason"], width=40),
+        ),
         Column(title="trigger", value=lambda row: row["trigger"], pretty=trigger),
         ago("slot"),
         ago("started_at"),

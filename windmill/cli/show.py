@@ -9,6 +9,7 @@ from typing import Final
 import rich_click as click
 
 from windmill.app.upcoming import upcoming
+from windmill.cli.chains import chain, in_line, line_of
 from windmill.cli.jobs import flags
 from windmill.cli.known import complete_job, find_execution, known_jobs, recorded_key, schedule_of
 from windmill.cli.rerun import exact_rerun
@@ -19,6 +20,7 @@ from windmill.cli.text import clean, local, relative
 from windmill.cli.verdicts import verdict
 from windmill.core.documents import Document, from_text, to_text
 from windmill.core.errors import NotFound
+from windmill.core.lineage import followed, followers
 from windmill.core.ports import ExecutionFilter
 from windmill.core.zones import zone
 
@@ -49,13 +51,17 @@ def _show_execution(session: Session, execution: Document) -> None:
 
     suspected = suspects(session.home, session.store, execution)
     possible, remark = exact_rerun(session, execution)
+    place = line_of(session).get(execution["id"])
     if session.json:
         exact = {"possible": possible, "remark": remark}
-        session.print_json(execution | {"suspects": suspected, "exact": exact})
+        session.print_json(execution | {"suspects": suspected, "exact": exact, "line": place and place._asdict()})
         return
+    following = followed(session.store, execution, session.store.jobs())
     facts = [(name, _readable(value) if session.on_terminal else value) for name, value in execution.items()]
     again = ("yes" if possible else "no") + (f": {remark}" if remark else "")
-    show_facts(session, [*facts, ("why", verdict(execution)), ("exact rerun", again)])
+    waits = in_line(place) if place else ""
+    show_facts(session, [*facts, ("why", verdict(execution)), ("in line", waits), ("exact rerun", again)])
+    _print_section("followed by", [f"{one['job']}  {one['id']}  {verdict(one)}" for one in following])
     _print_section("commits since it last succeeded", [_commit(commit) for commit in suspected])
 
 
@@ -76,7 +82,6 @@ def _show_job(session: Session, key: str) -> None:
 
     jobs = known_jobs(session)
     job = next((known for known in jobs if known["id"] == key), None) or _gone(session, key)
-    below = [one["id"] for one in jobs if any(above["job"] == key for above in one.get("after", ()))]
     schedule = schedule_of(session, job)
     place = zone(schedule.timezone if schedule else "UTC")
     starts = [] if job["deleted"] else list(islice(upcoming(schedule, job, now), COUNT))
@@ -86,11 +91,13 @@ def _show_job(session: Session, key: str) -> None:
     if session.json:
         verdicts = [execution | {"verdict": verdict(execution)} for execution in past]
         following = [to_text(start) for start in starts]
+        below = followers(key, jobs)
         session.print_json(
             {"job": job, "next": following, "verdicts": verdicts, "suspects": suspected, "followed_by": below}
         )
         return
-    show_facts(session, [*_facts(job, now), ("followed by", ", ".join(below))])
+    show_facts(session, _facts(job, now))
+    _print_section("chain", [] if job["deleted"] else chain(session, job, jobs))
     _print_section("next", [f"{local(start, place)}  {relative(start, now)}" for start in starts])
     _print_section("what became of its slots", [_line(execution) for execution in past])
     _print_section("commits since it last succeeded", [_commit(commit) for commit in suspected])
@@ -119,8 +126,8 @@ def _facts(job: Document, now: datetime) -> list[tuple[str, object]]:
         ("file", f"{job['file']}:{job['line']}"),
         ("entry point", job["entry_point"]),
         ("schedule", job["schedule_words"]),
-        ("after", ", ".join(f"{above['job']} ({above['when']})" for above in job.get("after", ()))),
         ("group", job.get("group", "")),
+        ("priority", job.get("priority") or ""),
         ("flags", " ".join(flags(job))),
         ("removed", _removal(job)),
         ("paused", pause),

@@ -1,4 +1,4 @@
-"""A job among those before and those after it, by the documents of all jobs. Only `followed` asks a store."""
+"""A job among those before and those after it, by the documents of jobs and executions."""
 
 from __future__ import annotations
 
@@ -76,25 +76,35 @@ def followed(store: Store, execution: Document, jobs: Iterable[Document]) -> lis
     return sorted({one["id"]: one for one in found}.values(), key=lambda one: (one["job"], one["queued_at"]))
 
 
-def awaited(job: Document, newest: Mapping[str, Document], retried: Iterable[str] = ()) -> list[str]:
+def taken(store: Store, key: str) -> Mapping[str, str]:
+    """Return the executions whose ends the job answered to last, by the key of their job."""
+    page = store.executions(ExecutionFilter(job=key, triggers=frozenset({Cause.AFTER})), limit=1)
+    return page.items[0].get("after", {}) if page.items else {}
+
+
+def awaited(
+    job: Document, newest: Mapping[str, Document], answered: Mapping[str, str], retried: Sequence[str] = ()
+) -> list[str]:
     """Return the jobs whose end a job without a schedule waits for now, by the `newest` execution of each.
 
-    `retried` are the jobs whose failure is to be tried again, and so is no end yet.
+    `answered` is what it has `taken`; `retried` are the jobs whose failure is to be tried again, and so is no end
+    yet. What ended before the job was there is none for it.
     """
-    answered = newest.get(job["id"], {}).get("after", {})
-    return [
-        above["job"]
-        for above in job.get("after", ())
-        if not _arrived(above, newest.get(above["job"]), answered, frozenset(retried))
-    ]
+    found, seen = list[str](), job.get("first_seen") or ""
+    for above in job.get("after", ()):
+        last, key = newest.get(above["job"]), above["job"]
+        before = key not in answered and last is not None and (last["ended_at"] or last["queued_at"]) <= seen
+        if before or key in retried or not _arrived(above, last, answered.get(key)):
+            found.append(key)
+    return found
 
 
-def _arrived(above: Document, last: Document | None, answered: Mapping[str, str], retried: frozenset[str]) -> bool:
-    if last is None or last["state"] not in TERMINAL or above["job"] in retried:
+def _arrived(above: Document, last: Document | None, answered: str | None) -> bool:
+    if last is None or last["state"] not in TERMINAL:
         return False
     if above["when"] == When.FAILURE and last["state"] not in FAILURES:
         return False
-    return bool(answered.get(above["job"]) != last["id"])
+    return bool(answered != last["id"])
 
 
 def _distances(key: str, edges: Edges) -> dict[str, int]:

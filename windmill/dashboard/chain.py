@@ -10,7 +10,7 @@ from typing import Final
 from flask_babel import gettext
 
 from windmill.core.documents import Document, from_text
-from windmill.core.lineage import awaited, followed, lineage
+from windmill.core.lineage import awaited, followed, lineage, taken
 from windmill.core.model import TERMINAL
 from windmill.core.ports import ExecutionFilter
 from windmill.dashboard import catalog
@@ -110,7 +110,7 @@ def _waits(job: Document, newest: Mapping[str, Document]) -> str:
         return ""
     retried = [one["job"] for one in (store().status("scheduler") or {}).get("retries", ())]
     if facts().schedule(job) is None:
-        waits = awaited(job, newest, retried)
+        waits = awaited(job, newest, taken(store(), job["id"]), retried)
         return str(gettext("It waits for %(jobs)s.", jobs=joined(waits))) if waits else ""
     slot = _owed(job, last)
     waits = [one["job"] for one in job["after"] if _unsettled(newest.get(one["job"])) or one["job"] in retried]

@@ -18,7 +18,7 @@ from windmill.core.documents import Document, from_text
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter, Store
 from windmill.dashboard import catalog, charts, past, records
-from windmill.dashboard.chain import chain
+from windmill.dashboard.chain import after_words, chain
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.overview import flags, lately
 from windmill.dashboard.schedules import schedule_words
@@ -57,6 +57,7 @@ def page(project: str, name: str) -> str:
         line=lines().get(latest["id"]) if latest and latest["state"] == State.QUEUED else None,
         pause=_pause(job, instant),
         chain=chain(job),
+        after=after_words(job),
         starts=[(start, relative(start, instant)) for start in starts],
         last=[lately(one, instant) for one in compared[:LAST]],
         chart=charts.bars(recent, places=CHARTED, height=charts.DURATIONS_HIGH),
