@@ -14,7 +14,7 @@ from typing import Any, Final
 import pytest
 
 from tests.support.executions import START, document, identity
-from tests.support.population import JOBS, commit
+from tests.support.population import FAILURE, JOBS, commit
 from windmill.core.model import State
 from windmill.core.ports import Batch, ExecutionFilter, OutputBlock, Page, Store
 
@@ -54,6 +54,8 @@ _FILTERS: Final[Mapping[str, ExecutionFilter]] = {
     "of a revision that failed": ExecutionFilter(revision="no-such", states=frozenset({State.FAILED})),
     "that took an hour": ExecutionFilter(longer_than=timedelta(hours=1)),
     "of a job that took long": ExecutionFilter(job="p1/j1", longer_than=timedelta(hours=2)),
+    "of a failure": ExecutionFilter(failure=FAILURE),
+    "of a failure of a job": ExecutionFilter(job="p7/j7", failure=FAILURE),
 }
 _AGAIN: Final = Batch(
     executions=[document(5)],
@@ -95,6 +97,8 @@ QUESTIONS: Final[Mapping[str, Question]] = {
     "counts of a project": lambda store: store.tally(project="p1", since=START, until=_NOON),
     "counts of a minute": lambda store: store.tally(since=_NOON, until=_NOON + timedelta(minutes=1)),
     "counts of everything": lambda store: store.tally(since=START),
+    "failures of a job": lambda store: store.failures("p7/j7"),
+    "failures of a job before noon": lambda store: store.failures("p7/j7", since=START, until=_NOON),
     "expired by age": lambda store: store.expired("p1/j1", before=_NOON, beyond=None, limit=20),
     "expired by number": lambda store: store.expired("p1/j1", before=None, beyond=3, limit=20),
     "a write again": lambda store: store.write(_AGAIN),
@@ -104,6 +108,7 @@ TRIED_ON_ENTRIES: Final = frozenset(
     {
         "started by hand", "retried", "of a job retried", "succeeded by hand", "of many jobs", "of a revision",
         "of a revision in a project", "of a revision that failed", "that took an hour", "of a job that took long",
+        "of a failure", "of a failure of a job",
     }
 )  # fmt: skip
 # What is no whole day is counted entry by entry; so many there are.

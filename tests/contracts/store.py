@@ -23,10 +23,11 @@ from hypothesis import strategies as st
 from tests.support.executions import START, document, identity
 from windmill.core.documents import Document, to_text
 from windmill.core.errors import Refused
-from windmill.core.model import TERMINAL, State
+from windmill.core.model import FAILURES, TERMINAL, State
 from windmill.core.ports import (
     COLLECTIONS,
     DEFINITIONS_KEPT,
+    FAILURES_COUNTED,
     LOOKED_INTO,
     Batch,
     Drop,
@@ -199,6 +200,15 @@ def test_any_execution_comes_back_equal(
 
 # Lists
 
+
+def failed_so(number: int, state: State) -> Document:
+    """Return what is known of a failure: three kinds of them, and some of which nothing is known."""
+    if state not in FAILURES or number % 5 == 4:
+        return {}
+    kind = f"{number % 3}" * 16
+    return {"failure": {"fingerprint": kind, "exception": f"KeyError: {number}", "where": ""}}
+
+
 MANY = [
     document(
         number,
@@ -209,6 +219,7 @@ MANY = [
         seconds=number % 10 / 4,
         revision=[None, "main@sha1:abc1", "main@sha1:abc2", "sha256:abc9", "a.b:c(1)"][number % 5],
     )
+    | failed_so(number, state)
     for number, (state, project, trigger) in enumerate(
         random.Random(7).choices(
             [
@@ -261,6 +272,11 @@ FILTERS = [
     ExecutionFilter(longer_than=timedelta(0), states=frozenset({State.FAILED, State.RUNNING})),
     ExecutionFilter(longer_than=timedelta(seconds=1), text="j", revision="abc", triggers=frozenset({"manual"})),
     ExecutionFilter(longer_than=timedelta(seconds=1.1), until=START + timedelta(seconds=20)),
+    ExecutionFilter(failure="0" * 16),
+    ExecutionFilter(failure="1" * 16, job="p/j1"),
+    ExecutionFilter(failure="1" * 16, project="q", states=frozenset({State.LOST})),
+    ExecutionFilter(failure="2" * 16, text=identity(7)[:4], since=START + timedelta(seconds=3)),
+    ExecutionFilter(failure="2"),
 ]
 
 
@@ -277,6 +293,7 @@ def _matches(one: Document, wanted: ExecutionFilter) -> bool:
         (wanted.jobs is None or one["job"] in wanted.jobs)
         and (text in one["job"] or (len(text) >= 4 and one["id"].startswith(text)))
         and (not wanted.revision or revision == wanted.revision or f":{wanted.revision}" in revision)
+        and (not wanted.failure or one.get("failure", {}).get("fingerprint") == wanted.failure)
         and (wanted.longer_than is None or (took is not None and took >= wanted.longer_than))
         and _is_of(one, wanted, since, until)
     )
@@ -513,6 +530,69 @@ def test_a_tally_counts_what_ended_in_the_window_by_day_and_state(
         for scope in SCOPES:
             found = tally(store, **scope, since=since, until=until)
             assert found == counted(executions, **scope, since=since, until=until), scope
+
+
+def alike(
+    executions: list[Document], job: str, since: datetime | None = None, until: datetime | None = None
+) -> list[Document]:
+    """Return what the failures of a job have in common, told in the plainest way."""
+    groups: dict[str, list[Document]] = {}
+    for one in sorted(executions, key=_place, reverse=True):
+        inside = (to_text(since) or "") <= one["queued_at"] < (to_text(until) or "9")
+        if one["job"] == job and one["state"] in FAILURES and "failure" in one and inside:
+            groups.setdefault(one["failure"]["fingerprint"], []).append(one)
+    return [
+        {
+            "fingerprint": name,
+            "count": len(found),
+            "first": found[-1]["id"],
+            "first_at": found[-1]["queued_at"],
+            "last": found[0]["id"],
+            "last_at": found[0]["queued_at"],
+        }
+        for name, found in groups.items()
+    ]
+
+
+@pytest.mark.parametrize("job", ["p/j0", "q/j1", "p/none"])
+@pytest.mark.parametrize("since", [None, START + timedelta(seconds=9)])
+@pytest.mark.parametrize("until", [None, START + timedelta(seconds=20)])
+def test_failures_of_a_job_are_counted_by_what_they_have_in_common(
+    stores: Stores, job: str, since: datetime | None, until: datetime | None
+) -> None:
+    store = stores()
+    store.write(Batch(executions=MANY))
+    assert store.failures(job, since=since, until=until) == alike(MANY, job, since, until)
+
+
+def test_of_very_many_failures_the_newest_are_counted(stores: Stores) -> None:
+    store, instant = stores(), START + timedelta(days=1)
+    known = {"failure": {"fingerprint": "a" * 16, "exception": "exit code 1", "where": ""}}
+    old = document(0, State.FAILED, queued_at=START) | known
+    store.write(Batch(executions=[old]))
+    newer = [document(number, State.LOST, queued_at=instant) | known for number in range(1, FAILURES_COUNTED + 1)]
+    store.write(Batch(executions=newer))
+    assert [(one["count"], one["first_at"]) for one in store.failures("p/job")] == [
+        (FAILURES_COUNTED, to_text(instant))
+    ]
+
+
+def test_what_is_known_of_a_failure_stays_though_the_end_comes_again(stores: Stores) -> None:
+    store = stores()
+    ended = document(1, State.FAILED)
+    store.write(Batch(executions=[ended | failed_so(0, State.FAILED)]))
+    store.write(Batch(executions=[ended]))
+    assert plain(store.execution(identity(1)))["failure"]["fingerprint"] == "0" * 16
+    assert [one["count"] for one in store.failures("p/job")] == [1]
+
+
+def test_what_is_told_of_a_running_execution_is_what_was_told_last(stores: Stores) -> None:
+    store = stores()
+    for value in (0.1, 0.2):
+        told = {"value": value, "text": "", "at": "2026-01-01T00:00:00.000Z"}
+        store.write(Batch(executions=[document(1, State.RUNNING, progress=told, facts={"rows": 12, "zip": "01"})]))
+    found = plain(store.execution(identity(1)))
+    assert (found["progress"]["value"], found["facts"]) == (0.2, {"rows": 12, "zip": "01"})
 
 
 def test_a_day_of_a_tally_is_one_of_utc_and_begins_with_its_very_first_instant(stores: Stores) -> None:

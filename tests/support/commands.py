@@ -110,11 +110,15 @@ def reads_more(command: Command, indexes: Iterable[Sequence[tuple[str, int]]]) -
 def _counts(stages: Sequence[Mapping[str, Any]], indexes: Iterable[Sequence[tuple[str, int]]]) -> str:
     """Return why a pipeline may read documents; "" where it groups entries of an index.
 
-    It groups what matches, or of what matches among so many in an order.
+    It groups what matches, or of what matches among so many in an order, of all or of what matches something else.
     """
     if [next(iter(stage)) for stage in stages] == ["$sort", "$limit", "$match", "$group"]:
         named = {**_named(stages[3]), **dict.fromkeys(stages[2]["$match"], True)}
         return reads_more({"find": "", "sort": stages[0]["$sort"], "projection": named}, indexes)
+    if [next(iter(stage)) for stage in stages] == ["$match", "$sort", "$limit", "$match", "$group"]:
+        named = {**_named(stages[4]), **dict.fromkeys(stages[3]["$match"], True)}
+        found = {"filter": stages[0]["$match"], "sort": stages[1]["$sort"], "projection": named}
+        return reads_more({"find": "", **found}, indexes)
     if [next(iter(stage)) for stage in stages[:2]] != ["$match", "$group"]:
         return "only groups of what matches are known"
     return reads_more({"find": "", "filter": stages[0]["$match"], "projection": _named(stages[1])}, indexes)

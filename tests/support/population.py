@@ -10,11 +10,12 @@ from itertools import islice
 from tests.support.builders import a_job
 from tests.support.executions import START, document, identity
 from windmill.core.documents import Document
-from windmill.core.model import State
+from windmill.core.model import FAILURES, State
 from windmill.core.ports import Batch, OutputBlock, Store
 
 OPEN = 20
 JOBS = 200
+FAILURE = "0123456789abcdef"  # the fingerprint of all that failed
 _PER_BATCH = 2000
 _PER_COMMIT = 5000
 
@@ -26,18 +27,20 @@ def executions(number: int, *, apart: int = 1, jobs: int = JOBS) -> Iterator[Doc
     belong to a job of their own, and the last 20 are running. They take up to 10 seconds, one in 3000 an hour.
     """
     rare = max(1, number // 4)
+    known = {"failure": {"fingerprint": FAILURE, "exception": "KeyError: 'cpf'", "where": "main.py:3 in main"}}
     for index in range(number):
+        state = State.RUNNING if index >= number - OPEN else _ended(index)
         job = "rare/job" if index % rare == 3 else f"p{index % 10}/j{index % jobs}"
         trigger = "manual" if index % 4000 == 5 else "schedule"
         yield document(
             index,
-            State.RUNNING if index >= number - OPEN else _ended(index),
+            state,
             seconds=3600 if index % 3000 == 17 else index % 97 / 10,
             job=job,
             trigger=trigger,
             queued_at=START + timedelta(seconds=index * apart),
             revision=f"main@sha1:{commit(index)}",
-        )
+        ) | (known if state in FAILURES else {})
 
 
 def commit(index: int) -> str:

@@ -151,6 +151,7 @@ class ExecutionFilter:
     text: str = ""  # a part of project/name in any case, or the first four or more digits of an id
     revision: str = ""  # as recorded, or the beginning of its commit or hash
     longer_than: timedelta | None = None  # duration_ms at least this
+    failure: str = ""  # the fingerprint of a failure, see core.failures; quick with its `job`
     contains: str = ""  # in the output, in one stream; see LOOKED_INTO
 
 
@@ -169,6 +170,7 @@ class Page:
 
 COLLECTIONS: Final = ("executions", "output", "jobs", "status", "requests", "definitions")
 LOOKED_INTO: Final = 1000  # executions whose output one page looks into, 4 MiB of each and 32 MiB in all at most
+FAILURES_COUNTED: Final = 10_000  # of a job, the newest: a number that is larger says no more
 DEFINITIONS_KEPT: Final = 1000  # of each job; a longer past of edits is not worth its space
 
 
@@ -219,6 +221,14 @@ class Store(Protocol):
         """Return {day, state, count, duration_ms} of ended executions, by UTC day of `queued_at` and by state.
 
         `duration_ms` is the sum. Of one job, one project or everything; since <= queued_at < until.
+        """
+
+    def failures(self, job: str, *, since: datetime | None = None, until: datetime | None = None) -> list[Document]:
+        """Return what the job's failures have in common: {fingerprint, count, first, first_at, last, last_at}.
+
+        One for each fingerprint (see `core.failures`), the one that failed last first; `first` and `last` are ids of
+        executions, `_at` is when these were queued: since <= queued_at < until. Of the newest FAILURES_COUNTED.
+        An index alone answers it.
         """
 
     def open_executions(self) -> list[Document]:

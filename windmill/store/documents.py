@@ -41,6 +41,13 @@ def stored_execution(document: Mapping[str, Any]) -> Document:
     return stored
 
 
+def fingerprint(document: Mapping[str, Any]) -> str | None:
+    """Return that of the execution's failure, None where there is none."""
+    failure = document.get("failure")
+    found = failure.get("fingerprint") if isinstance(failure, Mapping) else None
+    return found if isinstance(found, str) else None
+
+
 def stored_request(document: Mapping[str, Any]) -> Document:
     """Return the request as it is stored: `at` is an instant."""
     return {**document, "at": from_text(document["at"])}

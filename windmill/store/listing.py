@@ -1,7 +1,8 @@
 """Pages as every store gives them: places between pages as opaque cursors, and how far a search looks at once.
 
 Some conditions lead to what matches by an index: job, project, state, time, and text, which names jobs or an id.
-Others are tried on one entry of an index after the other: trigger, duration, revision, and jobs when they are many.
+Others are tried on one entry of an index after the other: trigger, duration, revision, failure, and jobs when they
+are many.
 A page looks through LOOKED_THROUGH entries at most and goes on from there with the next.
 """
 
@@ -18,7 +19,7 @@ from windmill.core.documents import Document, to_text
 from windmill.core.errors import Refused
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter, Page
-from windmill.store.documents import milliseconds
+from windmill.store.documents import fingerprint, milliseconds
 
 LOOKED_THROUGH: Final = 100_000
 IDS: Final = 1000  # executions looked at whose ids begin with a text
@@ -58,14 +59,15 @@ class Search:
         """Whether only the index of all executions has what must be tried."""
         wanted = self.wanted
         return not self.led_by_jobs and bool(
-            self.jobs is not None or wanted.longer_than is not None or wanted.revision
+            self.jobs is not None or wanted.longer_than is not None or wanted.revision or wanted.failure
         )
 
     @property
     def tries(self) -> bool:
         """Whether entries of an index are tried that may not match."""
+        wanted = self.wanted
         return self.led_by_time or bool(
-            self.wanted.triggers or self.wanted.longer_than is not None or self.wanted.revision
+            wanted.triggers or wanted.longer_than is not None or wanted.revision or wanted.failure
         )
 
     @property
@@ -103,7 +105,9 @@ def resolve(wanted: ExecutionFilter, cursor: str | None, names: Callable[[], Ite
     below = NEWEST if cursor is None else place_after(cursor)
     if wanted.until is not None:
         below = min(below, (milliseconds(wanted.until), ""))
-    if not _may_be_stored("".join((wanted.project, wanted.text, wanted.revision, *(_within(wanted) or ())))):
+    if not _may_be_stored(
+        "".join((wanted.project, wanted.text, wanted.revision, wanted.failure, *(_within(wanted) or ())))
+    ):
         return Search(wanted, frozenset(), "", below)
     jobs, ids, part = _within(wanted), "", wanted.text.lower()
     if part:
@@ -171,9 +175,11 @@ def _within(wanted: ExecutionFilter) -> frozenset[str] | None:
 
 
 def _ran_so(one: Document, wanted: ExecutionFilter) -> bool:
-    """Return whether the execution took as long, and ran the revision, as wanted."""
+    """Return whether the execution took as long, ran the revision, and failed, as wanted."""
     took, revision = one["duration_ms"], one.get("revision") or ""
     if wanted.longer_than is not None and (took is None or took * _MILLISECOND < wanted.longer_than):
+        return False
+    if wanted.failure and fingerprint(one) != wanted.failure:
         return False
     return not wanted.revision or revision == wanted.revision or f":{wanted.revision}" in revision
 

@@ -131,6 +131,11 @@ class MongoStore:
         except UnicodeEncodeError:  # see _find
             return []
 
+    def failures(self, job: str, *, since: datetime | None = None, until: datetime | None = None) -> list[Document]:
+        """Return what the job's failures have in common, by fingerprint; see `core.ports.Store`."""
+        with self._answering():
+            return mongo_pages.failures(self._database["executions"], job, since=since, until=until)
+
     def open_executions(self) -> list[Document]:
         """Return all queued and running executions, oldest first."""
         return self._find("executions", {"state": {"$in": list(OPEN)}}, OLDEST_FIRST)

@@ -19,6 +19,8 @@ Order = list[tuple[str, int]]
 NEWEST_FIRST: Final[Order] = [("queued_at", -1), ("_id", -1)]
 OLDEST_FIRST: Final[Order] = [("queued_at", 1), ("_id", 1)]
 
+FAILURE: Final = "failure.fingerprint"
+
 _ID_LENGTH: Final = 16
 RAN: Final = frozenset(State) - {State.SKIPPED}
 
@@ -95,6 +97,8 @@ def _tried(search: Search) -> Document:
     if wanted.revision:
         escaped = re.escape(wanted.revision)
         tried["revision"] = {"$regex": f"^{escaped}$|:{escaped}"}
+    if wanted.failure:
+        tried[FAILURE] = wanted.failure
     return tried
 
 

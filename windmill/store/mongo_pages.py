@@ -1,4 +1,4 @@
-"""What pages ask of a MongoDB database beside lists: the last executions of jobs, and neighbours."""
+"""What pages ask of a MongoDB database beside lists: the last executions of jobs, neighbours, and like failures."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import pymongo
 from pymongo.collection import Collection
 
 from windmill.core.documents import Document
+from windmill.core.model import FAILURES
+from windmill.core.ports import FAILURES_COUNTED
 from windmill.store.documents import returned
-from windmill.store.mongo_listing import NEWEST_FIRST, OLDEST_FIRST, RAN, Order, one_of
+from windmill.store.listing import instant_of
+from windmill.store.mongo_listing import FAILURE, NEWEST_FIRST, OLDEST_FIRST, RAN, Order, one_of
 
 _BRIEF: Final = ("state", "queued_at", "duration_ms")  # entries of an index alone are read for these
 _MANY: Final = 100  # jobs that are sought one by one
@@ -20,6 +24,22 @@ _NEWEST_OF_EACH: Final[list[dict[str, Any]]] = [
     {"$limit": _NEWEST},
     {"$match": {"state": one_of(RAN)}},
     {"$group": {"_id": "$job", "id": {"$first": "$_id"}, **{name: {"$first": f"${name}"} for name in _BRIEF}}},
+]
+_SECONDS: Final = 10
+_ALIKE: Final[list[dict[str, Any]]] = [
+    {"$sort": dict(NEWEST_FIRST)},
+    {"$limit": FAILURES_COUNTED},
+    {"$match": {FAILURE: {"$gt": ""}}},
+    {
+        "$group": {
+            "_id": f"${FAILURE}",
+            "count": {"$sum": 1},
+            "first": {"$last": "$_id"},
+            "first_at": {"$last": "$queued_at"},
+            "last": {"$first": "$_id"},
+            "last_at": {"$first": "$queued_at"},
+        }
+    },
 ]
 
 
@@ -42,6 +62,22 @@ def neighbours(executions: Collection[Document], execution: Document) -> tuple[D
         for order, nearest in _beside(execution)
     )
     return before, after
+
+
+def failures(
+    executions: Collection[Document], job: str, *, since: datetime | None, until: datetime | None
+) -> list[Document]:
+    """Return what the failures of the job in the window have in common; see `core.ports.Store`."""
+    begin = instant_of(0) if since is None else since
+    window = {"$gte": begin} if until is None else {"$gte": begin, "$lt": until}
+    stages = [{"$match": {"job": job, "state": one_of(FAILURES), "queued_at": window}}, *_ALIKE]
+    try:
+        with pymongo.timeout(_SECONDS):
+            found = list(executions.aggregate(stages))
+    except UnicodeEncodeError:  # a key with stray bytes equals nothing that is stored
+        return []
+    found.sort(key=lambda one: (one["last_at"], one["last"]), reverse=True)
+    return [returned({"fingerprint": one.pop("_id"), **one}) for one in found]
 
 
 def _newest(executions: Collection[Document], jobs: Sequence[str]) -> dict[str, list[Document]]:

@@ -39,10 +39,10 @@ _HOSTS: Final = re.compile(r"[\w.,:%\[\]-]+")
 # Equality, then order, which is read from either end; the fields behind it are tried on the index's entry, before
 # the document is fetched, or shown without fetching any.
 _EXECUTION_INDEXES: Final = {
-    "by_time": ("queued_at", "_id", "job", "state", "trigger", "duration_ms", "revision"),
+    "by_time": ("queued_at", "_id", "job", "state", "trigger", "duration_ms", "revision", "failure.fingerprint"),
     "by_state": ("state", "queued_at", "_id", "project", "trigger"),
     "by_project": ("project", "state", "queued_at", "_id", "trigger", "duration_ms"),
-    "by_job": ("job", "state", "queued_at", "_id", "trigger", "duration_ms", "revision"),
+    "by_job": ("job", "state", "queued_at", "_id", "trigger", "duration_ms", "revision", "failure.fingerprint"),
 }
 
 
@@ -140,4 +140,9 @@ def _without_narrow_indexes(database: Database[Document]) -> None:
 
 
 # A database's version is how many of these it has taken; see `windmill.store.version`.
-STEPS: Final[tuple[Callable[[Database[Document]], None], ...]] = (_indexed, _indexed, _without_narrow_indexes)
+STEPS: Final[tuple[Callable[[Database[Document]], None], ...]] = (
+    _indexed,
+    _indexed,
+    _without_narrow_indexes,
+    _without_narrow_indexes,
+)

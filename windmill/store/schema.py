@@ -86,9 +86,18 @@ CREATE INDEX IF NOT EXISTS execution_by_project ON execution (project, state, qu
 CREATE INDEX request_by_time ON request (at, id);
 """
 
+# The failure's fingerprint is tried and counted on the entries of the two indexes that lead to a job's executions.
+_FAILURES: Final = """
+DROP INDEX execution_by_time;
+DROP INDEX execution_by_job;
+ALTER TABLE execution ADD COLUMN failure TEXT;
+CREATE INDEX execution_by_time ON execution (queued_at, id, job, state, trigger, duration_ms, revision, failure);
+CREATE INDEX execution_by_job ON execution (job, state, queued_at, id, trigger, duration_ms, revision, failure);
+"""
+
 # A file's version (user_version) is how many of these it has taken. A step that was released never changes: a new
 # form of the data is one more step, so that a new file and an old one end up the same.
-STEPS: Final = (_TABLES, _DEFINITIONS, _PAGES + TALLY)
+STEPS: Final = (_TABLES, _DEFINITIONS, _PAGES + TALLY, _FAILURES)
 
 _SENTENCES: Final = {
     sqlite3.SQLITE_FULL: ("the disk of the store is full", "free some space; everything waits in the journal"),

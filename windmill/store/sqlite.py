@@ -22,6 +22,7 @@ from windmill.store.documents import decode, milliseconds, returned
 from windmill.store.expiry import find_expired
 from windmill.store.listing import IDS, NEWEST, newest_first, page, place_after, resolve
 from windmill.store.schema import answering, connect
+from windmill.store.sqlite_failures import failure_groups, select_failures
 from windmill.store.sqlite_listing import JOBS, find_horizon, select_page
 from windmill.store.sqlite_tally import select_tally, tallied
 
@@ -109,6 +110,10 @@ class SqliteStore:
     ) -> list[Document]:
         """Return {day, state, count, duration_ms} of ended executions, by UTC day of `queued_at` and by state."""
         return tallied(self._rows(*select_tally(job=job, project=project, since=since, until=until)))
+
+    def failures(self, job: str, *, since: datetime | None = None, until: datetime | None = None) -> list[Document]:
+        """Return what the job's failures have in common, by fingerprint; see `core.ports.Store`."""
+        return failure_groups(self._rows(*select_failures(job, since=since, until=until)))
 
     def open_executions(self) -> list[Document]:
         """Return all queued and running executions, oldest first."""

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from windmill.core.documents import Document
 from windmill.core.ports import OutputBlock
-from windmill.store.documents import decode, encode, milliseconds
+from windmill.store.documents import decode, encode, fingerprint, milliseconds
 from windmill.store.dumps import block_document, block_of, undumped, with_key, without_key
 
 Row = tuple[Any, ...]
@@ -33,7 +33,7 @@ def _execution_row(document: Document) -> Row:
     return (
         document["_id"], document["job"], document["project"], document["state"], document["trigger"],
         milliseconds(document["queued_at"]), document.get("duration_ms"), document.get("revision"),
-        encode(without_key(document)),
+        fingerprint(document), encode(without_key(document)),
     )  # fmt: skip
 
 
@@ -60,8 +60,8 @@ def _definition_row(document: Document) -> Row:
 _TABLES: Final[Mapping[str, _Table]] = {
     "executions": _Table(
         "SELECT document FROM execution ORDER BY id",
-        "INSERT INTO execution (id, job, project, state, trigger, queued_at, duration_ms, revision, document)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO execution (id, job, project, state, trigger, queued_at, duration_ms, revision, failure,"
+        " document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         _keyed,
         _execution_row,
     ),

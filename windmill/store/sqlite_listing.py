@@ -95,6 +95,8 @@ def _tried(search: Search) -> tuple[str, list[Any]]:
         tried.append(("duration_ms >= ?", [search.longer_than_ms]))
     if wanted.revision:
         tried.append(("(revision = ? OR instr(revision, ?))", [wanted.revision, f":{wanted.revision}"]))
+    if wanted.failure:
+        tried.append(("failure = ?", [wanted.failure]))
     return "".join(f" AND {condition}" for condition, _ in tried), [value for _, values in tried for value in values]
 
 

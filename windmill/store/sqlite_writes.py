@@ -8,16 +8,24 @@ from typing import Any, Final
 
 from windmill.core.documents import Document
 from windmill.core.ports import Batch
-from windmill.store.documents import decode, encode, milliseconds, revised, stored_execution, stored_request
+from windmill.store.documents import (
+    decode,
+    encode,
+    fingerprint,
+    milliseconds,
+    revised,
+    stored_execution,
+    stored_request,
+)
 from windmill.store.sqlite_definitions import put_definitions
 
 # States only move forward: what is stored as terminal stays, and running never becomes queued again.
 _PUT_EXECUTION: Final = """
-INSERT INTO execution (id, job, project, state, trigger, queued_at, duration_ms, revision, document)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO execution (id, job, project, state, trigger, queued_at, duration_ms, revision, failure, document)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET job = excluded.job, project = excluded.project, state = excluded.state,
     trigger = excluded.trigger, queued_at = excluded.queued_at, duration_ms = excluded.duration_ms,
-    revision = excluded.revision, document = excluded.document
+    revision = excluded.revision, failure = excluded.failure, document = excluded.document
 WHERE execution.state = 'queued' OR (execution.state = 'running' AND excluded.state <> 'queued')"""
 _PUT_OUTPUT: Final = """
 INSERT INTO output (execution, first, last, stream, at, data) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"""
@@ -60,7 +68,8 @@ def _execution_row(document: Document) -> tuple[Any, ...]:
     stored = stored_execution(document)
     return (
         document["id"], document["job"], stored["project"], document["state"], document["trigger"],
-        milliseconds(stored["queued_at"]), stored["duration_ms"], document.get("revision"), encode(stored),
+        milliseconds(stored["queued_at"]), stored["duration_ms"], document.get("revision"), fingerprint(document),
+        encode(stored),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from windmill.core.errors import Refused
 
-VERSION: Final = 3  # the same for every kind of store, and for dumps
+VERSION: Final = 4  # the same for every kind of store, and for dumps
 
 Step = TypeVar("Step")
 
