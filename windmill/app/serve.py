@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
@@ -39,6 +38,7 @@ from windmill.scheduler.recorder import Recorder
 from windmill.scheduler.recovery import OWN_STREAM, recover
 from windmill.scheduler.report import Report
 from windmill.scheduler.retention import Retention
+from windmill.scheduler.service import Service
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
 
@@ -64,6 +64,7 @@ class Scheduler:
         say: Callable[[str], None],
         alone: bool = False,
     ) -> None:
+        service = Service({} if alone else os.environ)
         home.make_state()
         began = clock.now()
         facts: Document = {
@@ -158,6 +159,7 @@ class Scheduler:
             applied=self._recorder.applied,
             reproduce=reproduce,
             say=say,
+            service=service,
             alone=alone,
         )
 
@@ -205,14 +207,16 @@ def serve(
     *,
     once: bool = False,
     level: int = logging.INFO,
+    form: log.Form | None = None,
     beside: AbstractContextManager[object] | None = None,
 ) -> int:
     """Run the home's jobs at their times until told to stop, or with `once` what is due now; return 0.
 
-    What happens is logged to stderr from `level` up. `beside` is entered once we hold the home.
+    What happens is logged to stderr from `level` up, in the form given or that of the settings. `beside` is entered
+    once we hold the home.
     Raises Refused when another scheduler has the home.
     """
-    log.configure(level)
+    log.configure(level, form or home.settings.log_format)
     reader = catalog_reader(home)
 
     def deliver(catalog: Catalog) -> None:
@@ -245,8 +249,7 @@ def serve(
 
 def say(text: str) -> None:
     """Tell the person who started this."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    log.say(text)
 
 
 def _now_ms() -> int:

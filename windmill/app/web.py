@@ -42,12 +42,22 @@ SCHEDULES_KEPT: Final = 20_000
 SUSPECTS_KEPT: Final = 1000
 
 
-def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None], level: int, leashed: bool) -> None:
+def run_dashboard(
+    home: Home,
+    *,
+    host: str,
+    port: int,
+    say: Callable[[str], None],
+    level: int,
+    form: log.Form | None = None,
+    leashed: bool,
+) -> None:
     """Serve the dashboard of the home until told to stop; `leashed` ends it with whoever holds its stdin.
 
     Raises WindmillError in words when it cannot listen there.
     """
-    log.configure(level)
+    log.configure(level, form or home.settings.log_format)
+    say = log.say if log.is_json() else say
     if leashed:
         threading.Thread(target=_end_with_parent, name="leash", daemon=True).start()
     settings = home.settings.dashboard
@@ -70,7 +80,7 @@ def run_dashboard(home: Home, *, host: str, port: int, say: Callable[[str], None
 
 def _invitation(home: Home, url: str) -> str:
     """Return how to sign in; without a link where what we say is kept by the system, for others to read."""
-    if home.environ.get("JOURNAL_STREAM"):
+    if home.environ.get("JOURNAL_STREAM") or log.is_json():
         return "windmill sign-in prints a link to act there."
     return f"To act there, open within 15 minutes: {link(url, Links(home, clock.now).make())}"
 

@@ -8,6 +8,7 @@ import rich_click as click
 
 from windmill.cli.root import Verb
 from windmill.cli.session import Session
+from windmill.log import Form, pass_on
 
 
 @click.command(cls=Verb)
@@ -17,8 +18,13 @@ from windmill.cli.session import Session
 )
 @click.option("--port", type=click.IntRange(0, 65_535), help="On which port; 0 is any that is free.", metavar="N")
 @click.option("--no-dashboard", is_flag=True, help="Only the scheduler.")
+@click.option(
+    "--log-format", type=click.Choice(["text", "json"]), help="How messages are written; default: [log] format."
+)
 @click.pass_obj
-def up(session: Session, once: bool, host: str | None, port: int | None, no_dashboard: bool) -> int:
+def up(
+    session: Session, *, once: bool, host: str | None, port: int | None, no_dashboard: bool, log_format: Form | None
+) -> int:
     """Run the home's jobs at their times until told to stop.
 
     Examples:
@@ -32,9 +38,12 @@ def up(session: Session, once: bool, host: str | None, port: int | None, no_dash
 
     level = logging.WARNING if session.quiet else logging.DEBUG if session.verbose else logging.INFO
     if once or no_dashboard:
-        return serve(session.home, once=once, level=level)
+        return serve(session.home, once=once, level=level, form=log_format)
     from windmill.app.dashboard_process import DashboardProcess
 
     options = [*(["--host", host] if host else []), *([] if port is None else ["--port", str(port)])]
     options += ["--quiet"] if session.quiet else []
-    return serve(session.home, level=level, beside=DashboardProcess(session.home.root, options, session.say))
+    options += ["--log-format", log_format] if log_format else []
+    in_json = (log_format or session.home.settings.log_format) == "json"
+    beside = DashboardProcess(session.home.root, options, pass_on if in_json else session.say)
+    return serve(session.home, level=level, form=log_format, beside=beside)

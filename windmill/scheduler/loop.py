@@ -26,6 +26,7 @@ from windmill.scheduler.ledger import Ledger
 from windmill.scheduler.perform import Performer
 from windmill.scheduler.report import Report
 from windmill.scheduler.requests import Reproduce, to_event
+from windmill.scheduler.service import Service
 from windmill.scheduler.table import Table
 from windmill.scheduler.timers import Timers
 
@@ -61,6 +62,7 @@ class Loop:
         applied: Callable[[str, Position], None],
         reproduce: Reproduce,
         say: Callable[[str], None],
+        service: Service,
         alone: bool = False,
     ) -> None:
         self._table, self._timers, self._performer = table, timers, performer
@@ -69,7 +71,7 @@ class Loop:
         self._poll = select.epoll()
         self._poll.register(inbox.fileno(), select.EPOLLIN)
         self._poll.register(executor.fileno(), select.EPOLLIN)
-        self._poke, self._reproduce = poll, reproduce
+        self._poke, self._reproduce, self._service = poll, reproduce, service
         self._drift = 0.0
         self._loaded = False
         self._early: list[dict[str, object]] = []  # requests that came before the jobs were known
@@ -81,13 +83,14 @@ class Loop:
     def run(self, *, until: Callable[[], bool] = lambda: False) -> Ending:
         """Turn until a signal ends it or `until()` is true; then write down what is known."""
         self._timers.every(1).seconds.do(self._persist)
-        self._timers.every(2).seconds.do(self._report.heartbeat)
-        self._report.heartbeat()
+        self._timers.every(2).seconds.do(self._tell)
+        self._tell()
         self._drift = self._clock().timestamp() - time.monotonic()
         finished = False
         while self._ending is None and not finished:
             self.turn()
             finished = until() or (self._draining and self.idle())
+        self._service.stopping()
         self._persist()
         self._report.heartbeat(left=True)
         return self._ending or Ending.FINISHED
@@ -110,6 +113,11 @@ class Loop:
         self._write(now)
         self._executor.flush()
         self._timers.now = self._clock()
+        self._service.turned()
+
+    def _tell(self) -> None:
+        self._report.heartbeat()
+        self._service.status(self._report.summary())
 
     def _hear(self, message: Message, now: datetime) -> None:
         match message:
@@ -122,6 +130,7 @@ class Loop:
                     self._report.catalog(catalog, now)
                 early, self._early = self._early, []
                 self._requested(early, now)
+                self._service.ready()
             case Requested(requests):
                 self._requested(requests, now)
             case Signalled(number):

@@ -101,6 +101,14 @@ class Report:
         counts = Counter(job.group for job in jobs if job is not None)
         return {group: counts[group] for group in self._performer.caps.groups}
 
+    def summary(self) -> str:
+        """Return how the scheduler is, in a line for people."""
+        if self._catalog is None:
+            return "reading the files"
+        jobs, problems = _jobs(self._catalog), len(self._catalog.problems)
+        running, waiting = len(self._performer.running), len(self._performer.waiting)
+        return f"jobs: {jobs}, running: {running}, waiting: {waiting}, problems: {problems}"
+
     def _waits(self, waiting: Waiting) -> Document:
         execution = self._table[waiting.job].state.open
         since = to_text(execution.slot or execution.queued_at) if execution else None
@@ -135,8 +143,7 @@ class Report:
             self.catalog(self._catalog, now)
 
     def _tell(self, catalog: Catalog) -> None:
-        jobs = sum(not is_system(key) for key in catalog.jobs)
-        log.info("jobs: %d, problems: %d", jobs, len(catalog.problems), extra={"event": "catalog.read"})
+        log.info("jobs: %d, problems: %d", _jobs(catalog), len(catalog.problems), extra={"event": "catalog.read"})
         for problem in catalog.problems[:100]:
             if problem not in self._told:
                 log.warning("%s", problem, extra={"event": "catalog.problem"})
@@ -165,3 +172,8 @@ class Report:
             "runs": state.runs,
             "paused": known.get("paused"),
         }
+
+
+def _jobs(catalog: Catalog) -> int:
+    """Return how many jobs people have."""
+    return sum(not is_system(key) for key in catalog.jobs)

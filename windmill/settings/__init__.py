@@ -49,6 +49,7 @@ class Settings:
     timezone: str = "UTC"
     max_running: int = 8
     journal_max_size: int = 1 << 30  # bytes
+    log_format: Literal["text", "json"] = "text"
     store_uri: str | None = field(default=None, repr=False)  # may hold a password
     dashboard: DashboardSettings = field(default_factory=DashboardSettings)
     projects: Mapping[str, ProjectSettings] = field(default_factory=dict)
@@ -68,6 +69,10 @@ def _journal_size(size: int) -> int:
 class _Scheduler(Table):
     max_running: int = Field(default=8, ge=1, le=10_000)
     journal_max_size: Annotated[Size, AfterValidator(_journal_size)] = 1 << 30
+
+
+class _Log(Table):
+    format: Literal["text", "json"] = "text"
 
 
 class _Store(Table):
@@ -99,6 +104,7 @@ class _Channel(Table):
 class _File(Table):
     timezone: Zone | None = None
     scheduler: _Scheduler = Field(default_factory=_Scheduler)
+    log: _Log = Field(default_factory=_Log)
     store: _Store = Field(default_factory=_Store)
     dashboard: DashboardTable = Field(default_factory=DashboardTable)
     projects: dict[Name, _Project] = Field(default={})
@@ -111,6 +117,7 @@ class _File(Table):
 _TABLES: Final[dict[tuple[str, ...], type[BaseModel]]] = {  # "*" is a name of the user's
     (): _File,
     ("scheduler",): _Scheduler,
+    ("log",): _Log,
     ("store",): _Store,
     ("dashboard",): DashboardTable,
     ("dashboard", "users", "*"): UserTable,
@@ -270,6 +277,7 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
         timezone=parsed.timezone or machine_zone(environ),
         max_running=parsed.scheduler.max_running,
         journal_max_size=parsed.scheduler.journal_max_size,
+        log_format=parsed.log.format,
         store_uri=parsed.store.uri,
         dashboard=parsed.dashboard.settings(home),
         projects={name: _project_settings(project, home) for name, project in parsed.projects.items()},
