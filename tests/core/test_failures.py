@@ -27,13 +27,13 @@ def raised(error: str, *, line: int = 12, function: str = "main") -> str:
 
 
 def fingerprint(output: str = "", **changes: Any) -> str:
-    found = failure(ended(**changes), output)
+    found = failure(ended(**changes), lambda: output)
     assert found is not None
     return found["fingerprint"]
 
 
 def test_a_python_failure_says_its_exception_and_where_it_came_from() -> None:
-    found = failure(ended(), raised("KeyError: 'cpf'"))
+    found = failure(ended(), lambda: raised("KeyError: 'cpf'"))
     assert found is not None
     assert (found["exception"], found["where"]) == ("KeyError: 'cpf'", "etl/main.py:12 in main")
 
@@ -90,7 +90,7 @@ def test_the_same_failure_of_another_job_is_another() -> None:
     ],
 )
 def test_what_left_no_traceback_is_told_by_how_it_ended(changes: dict[str, Any], words: str) -> None:
-    found = failure({**ended(exit_code=None), **changes}, "")
+    found = failure({**ended(exit_code=None), **changes}, lambda: "")
     assert found is not None
     assert (found["exception"], found["where"]) == (words, "")
 
@@ -100,14 +100,16 @@ def test_exit_codes_tell_failures_apart() -> None:
 
 
 def test_what_was_killed_did_not_die_of_what_it_printed_before() -> None:
-    found = failure(ended(reason="signal: SIGKILL", signal="SIGKILL", exit_code=None), raised("KeyError: 'cpf'"))
+    found = failure(
+        ended(reason="signal: SIGKILL", signal="SIGKILL", exit_code=None), lambda: raised("KeyError: 'cpf'")
+    )
     assert found is not None
     assert found["exception"] == "signal: SIGKILL"
 
 
 @pytest.mark.parametrize("state", sorted(set(State) - FAILURES))
 def test_what_did_not_fail_has_no_failure(state: str) -> None:
-    assert failure(ended(state=state), raised("KeyError: 'cpf'")) is None
+    assert failure(ended(state=state), lambda: raised("KeyError: 'cpf'")) is None
 
 
 @given(st.text())
@@ -125,7 +127,7 @@ def test_any_number_in_a_message_may_be_another(message: str, one: int, other: i
 
 @given(st.text(), st.sampled_from(sorted(FAILURES)), st.text(), st.none() | st.integers())
 def test_whatever_was_written_a_failure_has_a_name(output: str, state: str, reason: str, code: int | None) -> None:
-    found = failure(ended(state=state, reason=reason, exit_code=code), output)
+    found = failure(ended(state=state, reason=reason, exit_code=code), lambda: output)
     assert found is not None
     assert len(found["fingerprint"]) == 16
     assert found["exception"]

@@ -102,6 +102,17 @@ def test_what_is_written_is_in_the_store_one_round_later(place: Place) -> None:
     assert (place.states(), place.text(1)) == ({identity(1): "failed"}, b"1:1;1:2;1:3;")
 
 
+def test_a_failure_is_stored_with_what_caused_it(place: Place) -> None:
+    words = b'Traceback (most recent call last):\n  File "/srv/projects/dw/main.py", line 3, in f\nKeyError: 1\n'
+    journal = place.writer()
+    journal.append([record(1), output(1, 1, words[:50])])
+    place.ship()
+    journal.append([output(1, 2, words[50:]), record(1, State.FAILED, exit_code=1), record(2, State.LOST)])
+    place.ship()
+    found = place.store.named([identity(1), identity(2)])
+    assert [found[identity(n)]["failure"]["exception"] for n in (1, 2)] == ["KeyError: 1", "lost"]
+
+
 def test_all_streams_are_shipped_whatever_their_order(place: Place) -> None:
     place.writer("runner-2").append([record(1), record(2)])
     place.writer("runner-1").append([record(1, State.LOST), record(3, State.QUEUED)])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from windmill.core.model import FAILURES, State
@@ -16,17 +16,18 @@ _COUNTED: Final = re.compile(r"\w*\d\w*")  # numbers, instants, ids
 _SEVERAL: Final = re.compile(r"#(?:[-.:,/+ ]*#)+")
 
 
-def failure(execution: Mapping[str, Any], output: str) -> dict[str, str] | None:
+def failure(execution: Mapping[str, Any], output: Callable[[], str]) -> dict[str, str] | None:
     """Return {fingerprint, exception, where} of an execution's document that failed, None of any other.
 
-    `output` is the end of what it wrote. `exception` is the last line of a Python traceback, or else in words how it
-    ended: "exit code 3", "signal: SIGKILL", "timeout"; `where` is "file:line in function" of the last frame
-    of the project, "" where there is none. Failures of one job with equal fingerprints are the same mistake: the same
-    exception out of the same function, its message compared without numbers and ids, or the same kind of end.
+    `output` returns the end of what it wrote, and is called where that matters. `exception` is the last line of a
+    Python traceback, or else in words how it ended: "exit code 3", "signal: SIGKILL", "timeout"; `where` is
+    "file:line in function" of the last frame of the project, "" where there is none. Failures of one job with equal
+    fingerprints are the same mistake: the same exception out of the same function, its message compared without
+    numbers and ids, or the same kind of end.
     """
     if execution["state"] not in FAILURES:
         return None
-    found = fault(output) if _by_itself(execution) else None
+    found = fault(output()) if _by_itself(execution) else None
     if found is None:
         words = _ending(execution)
         told = words if execution.get("exit_code") is not None else alike(words)

@@ -16,6 +16,7 @@ from windmill.core.documents import Document, to_text
 from windmill.core.errors import Unavailable, WindmillError
 from windmill.core.model import Cause, execution_id
 from windmill.core.ports import Batch, JournalReader, Position, Store
+from windmill.scheduler import causes
 from windmill.scheduler.backlog import Backlog
 from windmill.scheduler.cursors import Cursors
 from windmill.scheduler.gather import Cuts, Gatherer
@@ -143,6 +144,7 @@ class Shipper:
         most = self._round_bytes // _DOCUMENT_BYTES
         waiting = self._outbox.take(most)
         batch = gatherer.batch()
+        causes.tell(batch, store)
         _address(waiting, batch)
         if batch:
             self._write(store, batch, now)
