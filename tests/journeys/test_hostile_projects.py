@@ -91,6 +91,7 @@ def test_an_entry_point_that_became_a_link_out_does_not_start(pulled: Pulled, wi
     pulled.commit("print('one')", nightly="entry_point: main.py\n")
     pulled.home.up()
     until(lambda: pulled.live() == pulled.upstream.head())
+    until(lambda: pulled.home.json("jobs"), what="the job is known")
     (tmp_path / "outside.py").write_text(f"open({str(witness)!r}, 'w')\n")
     (main,) = (pulled.home.root / ".windmill" / "revisions" / "reports").glob("*/main.py")
     main.parent.chmod(0o700)
