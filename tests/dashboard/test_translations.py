@@ -29,7 +29,7 @@ from tests.support.builders import NOON, a_job, an_execution
 from tests.support.dashboard import Site
 from windmill.core.model import Schedule, State
 from windmill.core.ports import Batch
-from windmill.dashboard import present, words
+from windmill.dashboard import present, records, words
 from windmill.dashboard.schedules import cron_words, schedule_words
 
 HERE: Final = Path(windmill.dashboard.__file__).parent
@@ -112,6 +112,7 @@ def test_distances_in_time(portuguese: Site, distance: timedelta, said: str) -> 
 
 def test_durations_and_dates(portuguese: Site) -> None:
     assert words.span(timedelta(seconds=1.5)) == "1,5 s"
+    assert records.size(71 * 1024**3 + 1024**3 // 2) == "71,5 GiB"
     assert words.month(date(2026, 9, 1)) == "set."
     assert words.moment(datetime(2026, 2, 1, 9, 30, tzinfo=ZoneInfo("America/Sao_Paulo"))).startswith("dom. 01 fev.")
 
@@ -119,13 +120,16 @@ def test_durations_and_dates(portuguese: Site) -> None:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("0 3 * * *", "às 03:00, todos os dias"),
+        ("0 3 * * *", "todos os dias, às 03:00"),
         ("*/5 * * * *", "a cada 5 min"),
         ("15 * * * *", "a cada hora, no minuto 15"),
-        ("0 8,18 * * MON-FRI", "às 08:00 e 18:00, segunda-feira a sexta-feira"),
-        ("0 0 1,15 6 *", "às 00:00, nos dias 1 e 15 do mês, junho"),
-        ("0 0 L * *", "às 00:00, no último dia do mês"),
-        ("@daily", "às 00:00, todos os dias"),
+        ("0 8,18 * * MON-FRI", "de segunda-feira a sexta-feira, às 08:00 e 18:00"),
+        ("0 0 1,15 6 *", "nos dias 1 e 15 do mês, em junho, às 00:00"),
+        ("0 0 L * *", "no último dia do mês, às 00:00"),
+        ("@daily", "todos os dias, às 00:00"),
+        ("*/15 8-18 * * 1-5", "de segunda-feira a sexta-feira, a cada 15 min das 08:00 às 18:45"),
+        ("30 9-17 * 6-8 *", "de junho a agosto, a cada hora das 09:30 às 17:30"),
+        ("*/7 8-18 * * *", "cron */7 8-18 * * *"),
         ("5 4 * * 1#2", "cron 5 4 * * 1#2"),
     ],
 )
@@ -138,7 +142,7 @@ def test_cron_expressions(portuguese: Site, expression: str, said: str) -> None:
     [
         (Schedule(interval=timedelta(minutes=90)), "a cada 1 h 30 min"),
         (Schedule(at=NOON), "uma vez, em 2026-01-01 12:00 UTC"),
-        (Schedule(cron="0 3 * * *", max_runs=2), "às 03:00, todos os dias, UTC, no máximo 2 vezes"),
+        (Schedule(cron="0 3 * * *", max_runs=2), "todos os dias, às 03:00, UTC, no máximo 2 vezes"),
     ],
 )
 def test_schedules(portuguese: Site, schedule: Schedule, said: str) -> None:

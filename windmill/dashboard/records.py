@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from babel.numbers import get_decimal_symbol
+
 from windmill.core.documents import Document, from_text
 from windmill.dashboard.present import why
-from windmill.dashboard.words import relative, span, trigger_word
+from windmill.dashboard.words import locale, relative, span, trigger_word
 
 DIGITS: Final = 12  # of a commit or hash, which people compare
 _KIB: Final = 1024
@@ -60,4 +62,6 @@ def size(length: int) -> str:
         if value < _KIB:
             break
         value /= _KIB
-    return f"{length} B" if length < _KIB else f"{value:.1f} {unit}"
+    if length < _KIB:
+        return f"{length} B"
+    return f"{value:.1f} {unit}".replace(".", get_decimal_symbol(locale()))

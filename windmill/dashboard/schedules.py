@@ -41,7 +41,7 @@ def cron_words(expression: str) -> str:
     if times is None or None in dates:
         return str(gettext("cron %(expression)s", expression=expression))
     daily = [] if dates or not fields.hour.all_singles else [gettext("every day")]
-    return ", ".join([times, *daily, *filter(None, dates)])
+    return ", ".join([*daily, *filter(None, dates), times])
 
 
 def _timed(schedule: Schedule) -> str:
@@ -88,6 +88,8 @@ def _times(fields: Expression) -> str | None:
         return str(gettext("every %(span)s", span=duration_in_words(timedelta(minutes=step))))
     if hour.star and minute.zero:
         return str(gettext("every hour, on the hour"))
+    if hours := _range(hour):
+        return _within(minute, *hours)
     if minute.single_value is not None:
         if hour.star:
             return str(gettext("every hour, at minute %(minute)s", minute=minute.single_value))
@@ -97,6 +99,18 @@ def _times(fields: Expression) -> str | None:
         found = [f"{one:02}:{other:02}" for one, other in product(sorted(hour.singles()), sorted(minute.singles()))]
         return str(gettext("at %(times)s", times=joined(found))) if len(found) <= TIMES else None
     return None
+
+
+def _within(minute: Field, first: int, last: int) -> str | None:
+    """Return at which times from one hour to another, both included."""
+    if (at := minute.single_value) is not None:
+        return str(
+            gettext("every hour from %(first)s to %(last)s", first=f"{first:02}:{at:02}", last=f"{last:02}:{at:02}")
+        )
+    if (step := 1 if minute.star else _step(minute)) == 0:
+        return None
+    span, end = duration_in_words(timedelta(minutes=step)), f"{last:02}:{60 - step:02}"
+    return str(gettext("every %(span)s from %(first)s to %(last)s", span=span, first=f"{first:02}:00", last=end))
 
 
 def _dates(fields: Expression) -> Iterator[str | None]:
@@ -109,7 +123,8 @@ def _dates(fields: Expression) -> Iterator[str | None]:
     if not dow.star:
         yield _named(dow, {(number + 1) % 7: name for number, name in get_day_names("wide", locale=locale()).items()})
     if not month.star:
-        yield _named(month, dict(get_month_names("wide", locale=locale())))
+        named = _named(month, dict(get_month_names("wide", locale=locale())))
+        yield str(gettext("in %(months)s", months=named)) if named and month.all_singles else named
 
 
 def _days(day: Field) -> str | None:
@@ -131,6 +146,14 @@ def _named(field: Field, names: dict[int, str]) -> str | None:
         first, last = (names[value % 7 if 0 in names else value] for value in (one.start, one.stop))
         found.append(first if one.is_single() else gettext("%(first)s to %(last)s", first=first, last=last))
     return joined(found)
+
+
+def _range(field: Field) -> tuple[int, int] | None:
+    """Return both ends of a field such as 8-18, None for others."""
+    only = field.parsed[0]
+    if len(field.parsed) > 1 or only.step != 1 or only.start is None or only.stop is None or only.is_single():
+        return None
+    return only.start, only.stop
 
 
 def _step(field: Field) -> int:

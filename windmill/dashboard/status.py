@@ -66,7 +66,7 @@ def _facts(seen: Readings) -> list[tuple[str, Any]]:
     began = from_text(scheduler.get("started_at"))
     synced = [at for one in seen.projects if (at := from_text((one.get("attempted") or {}).get("at") or None))]
     pairs = [
-        (_("Scheduler runs since"), began and span(seen.instant - began)),
+        (_("Scheduler running for"), began and span(seen.instant - began)),
         (_("Its process"), scheduler and f"{scheduler.get('host', '')}, pid {scheduler.get('pid', '')}"),
         (_("Its version"), scheduler.get("version")),
         (_("Store"), " ".join(filter(None, (kept.get("kind"), kept.get("version"))))),
