@@ -176,3 +176,14 @@ def test_a_chain_is_told_in_portuguese(site: Site, schedule: Schedule | None, sa
 def test_what_blocked_is_told_in_portuguese(site: Site, reason: str, said: str) -> None:
     with site.app.test_request_context(), force_locale("pt_BR"):
         assert present.why(an_execution(state=State.SKIPPED, reason=reason)) == said
+
+
+def test_jobs_that_follow_stand_beneath_the_one_that_is_due(tmp_path: Path) -> None:
+    timed = Schedule(interval=timedelta(hours=1))
+    site = Site(tmp_path / "windmill.db", schedule=lambda job: None if job.get("after") else timed)
+    site.put(Batch(jobs=[job("extract"), job("load", "p/extract"), job("both", "p/load", "p/other")]))
+    site.put(Batch(executions=[an_execution(id=f"{number:016x}", job="p/extract") for number in range(5)]))
+    lane = text(html(site, "/upcoming").partition("extract</a>")[2].partition("</th>")[0])
+    assert "↳ then p/ load , about 12:15" in lane
+    assert "↳ then p/ both" in lane
+    assert lane.count("about") == 1

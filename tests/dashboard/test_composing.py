@@ -93,6 +93,7 @@ FORMS = st.fixed_dictionaries(
         "args": LINES,
         "env": PAIRS,
         "labels": PAIRS,
+        "after": st.one_of(LINES, st.sampled_from(["extract", "extract\nother/rates any\nx failure", "a success"])),
         "owner": TEXT,
         "held": st.sampled_from(["", "on"]),
     },
@@ -294,3 +295,21 @@ def test_the_form_of_a_job_keeps_what_it_has_no_field_for() -> None:
 )
 def test_a_problem_is_shown_at_the_field_it_came_from(path: tuple[str | int, ...], field: str) -> None:
     assert field_of(path) == field
+
+
+@pytest.mark.parametrize(
+    ("text", "above"),
+    [
+        ("extract", [{"job": "extract"}]),
+        ("extract success\n\n other/rates   any \n", [{"job": "extract"}, {"job": "other/rates", "when": "any"}]),
+        ("extract failure", [{"job": "extract", "when": "failure"}]),
+    ],
+)
+def test_jobs_before_are_named_line_by_line(text: str, above: list[dict[str, str]]) -> None:
+    assert compose(form(after=text), {}).document["after"] == above
+
+
+def test_a_copy_names_the_same_jobs_before(tmp_path: Path) -> None:
+    above = [{"job": "extract"}, {"job": "other/rates", "when": "any"}]
+    copied, rest = form_of({"entry_point": "main.py", "after": above}, project="p", name="load")
+    assert (copied["after"], rest) == ("extract\nother/rates any", {})

@@ -43,6 +43,7 @@ LABELS: Final = {
     "timezone": lazy_gettext("Time zone"),
     "overrun": lazy_gettext("When it still runs"),
     "catch_up": lazy_gettext("After downtime"),
+    "after": lazy_gettext("After other jobs"),
     "timeout": lazy_gettext("Timeout"),
     "retry_limit": lazy_gettext("Further attempts"),
     "retry_delay": lazy_gettext("Wait before another"),

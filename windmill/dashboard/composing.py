@@ -20,11 +20,11 @@ UNITS: Final = ("days", "hours", "minutes", "seconds")
 FIELDS: Final = {
     "project": 100, "entry_point": 1024, "name": 100, "description": 200, "notes": 4000,
     "when": 10, **dict.fromkeys(UNITS, 20), "cron": 500, "at": 40,
-    "start_at": 40, "end_at": 40, "timezone": 100, "overrun": 20, "catch_up": 20,
+    "start_at": 40, "end_at": 40, "timezone": 100, "overrun": 20, "catch_up": 20, "after": 4000,
     "timeout": 64, "retry_limit": 20, "retry_delay": 64,
     "args": 4000, "env": 4000, "labels": 2000, "owner": 200, "held": 5, "rest": 4000,
 }  # fmt: skip
-LINES: Final = frozenset({"notes", "args", "env", "labels", "rest"})  # fields of several lines
+LINES: Final = frozenset({"after", "notes", "args", "env", "labels", "rest"})  # fields of several lines
 PARAM_FIELDS: Final = {"name": 200, "type": 10, "default": 1000, "required": 5, "enum": 1000, "about": 500}
 PARAMS_MAX: Final = 30
 WHENS: Final = ("interval", "cron", "at", "manual")
@@ -105,6 +105,7 @@ def compose(form: Form, rest: Mapping[str, Any]) -> Composed:
         document[name] = _mapping(name, form[name], mistakes)
     document["params"] = [_param(row) for row in form.params]
     document["schedule"] = _schedule(form)
+    document["after"] = [_above(line) for line in _lines(form["after"])]
     document["timeout"] = _number(form["timeout"])
     document["retry"] = some({"limit": _number(form["retry_limit"]), "delay": _number(form["retry_delay"])})
     document["owner"] = form["owner"]
@@ -176,6 +177,12 @@ def _mapping(name: str, text: str, mistakes: list[Mistake]) -> dict[str, str]:
         else:
             found[word] = value_of(value)
     return found
+
+
+def _above(line: str) -> dict[str, str]:
+    """Return what a line says of a job before: its name, and how it has to end where that is not the usual."""
+    job, _gap, when = line.strip().partition(" ")
+    return {"job": job} | ({"when": when.strip()} if when.strip() not in ("", "success") else {})
 
 
 def _number(text: str) -> str | int | float:

@@ -24,6 +24,7 @@ def form_of(document: Mapping[str, Any], *, project: str, name: str) -> tuple[Fo
     values["args"] = "\n".join(map(_line, taken["args"] or ()))
     for key in ("env", "labels"):
         values[key] = "\n".join(f"{word}={_line(value)}" for word, value in (taken[key] or {}).items())
+    values["after"] = "\n".join(map(_above, rest.pop("after", ())))
     values["timeout"] = _duration(rest.pop("timeout", ""))
     values["held"] = "" if rest.pop("enabled", True) else "on"
     retry = dict(rest.pop("retry", {}))
@@ -41,6 +42,11 @@ def _split(text: str) -> tuple[str, str]:
     if "\n" in first or len(first) > FIELDS["description"] or first != first.strip() or notes[:1] == "\n":
         return "", text
     return first, notes
+
+
+def _above(one: Mapping[str, Any]) -> str:
+    """Return the line that `composing` reads as this job before."""
+    return f"{one['job']} {one['when']}" if one.get("when", "success") != "success" else str(one["job"])
 
 
 def _line(value: Any) -> str:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby, islice
-from typing import Final
+from typing import Final, NamedTuple
 
 from windmill.core.documents import Document, from_text
 
@@ -53,6 +53,13 @@ class Crowd:
     most: int
 
 
+class Then(NamedTuple):
+    """A job that follows another, and when it starts after the first start of the lane; None where nobody knows."""
+
+    job: str
+    at: datetime | None
+
+
 Times = tuple[datetime, datetime]
 
 
@@ -79,6 +86,23 @@ def lane(
     if not found:
         return None
     return Lane(job=job, usual_ms=usual_ms, starts=found[:drawn], dense=len(found) > drawn)
+
+
+def then(lane: Lane, below: Mapping[str, Iterable[Document]], usual: Mapping[str, int | None]) -> list[Then]:
+    """Return the jobs that start because that of the lane has ended, near ones first.
+
+    `below` are the jobs right after each, `usual` how long each takes, in milliseconds. When one starts that waits
+    for several is not known.
+    """
+    found: dict[str, Then] = {}
+    waiting: list[tuple[str, datetime | None, int | None]] = [(lane.job, lane.starts[0].at, lane.usual_ms)]
+    for key, at, takes in waiting:
+        end = at + timedelta(milliseconds=takes) if at and takes is not None else None
+        for job in below.get(key, ()):
+            if job["id"] not in found and job["id"] != lane.job:
+                one = found[job["id"]] = Then(job["id"], end if len(job["after"]) == 1 else None)
+                waiting.append((one.job, one.at, usual.get(one.job)))
+    return list(found.values())
 
 
 def expected(lanes: Iterable[Lane]) -> list[Times]:

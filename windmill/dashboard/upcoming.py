@@ -30,6 +30,7 @@ MISSED: Final = 20
 DRAWN: Final = 500  # executions of the last day
 FORESEEN: Final = 2000  # starts of all lanes: each has to be found out, which takes its time for cron expressions
 CROWDS: Final = 3
+FOLLOWING: Final = 5  # jobs beneath the one that they follow
 DAY: Final = timedelta(days=1)
 
 blueprint = APIBlueprint("upcoming", __name__, enable_openapi=False)
@@ -57,10 +58,11 @@ def page() -> str:
 def _future(instant: datetime, length: timedelta) -> dict[str, Any]:
     due = _due(instant + length)
     lanes = _lanes(due[:LANES], instant, length)
+    then = _then(lanes)
     starts = sorted((one.at, lane.job) for lane in lanes for one in lane.starts[:LISTED])[:LISTED]
     room = (store().status("scheduler") or {}).get("max_running")
     return {
-        "lanes": [(lane, relative(lane.starts[0].at, instant)) for lane in lanes],
+        "lanes": [(lane, relative(lane.starts[0].at, instant), then.get(lane.job, ())) for lane in lanes],
         "later_count": len(due) - len(lanes),
         "starts": [(at, relative(at, instant), job) for at, job in starts],
         "room": room,
@@ -103,6 +105,20 @@ def _lanes(jobs: list[Document], instant: datetime, length: timedelta) -> list[f
         usual = charts.usual_ms(past.get(job["id"], ()))
         found.append(forecast.lane(job["id"], facts().starts(job, instant), usual, instant, length, drawn=share))
     return list(filter(None, found))
+
+
+def _then(lanes: list[forecast.Lane]) -> dict[str, list[forecast.Then]]:
+    """Return by job of a lane those that start because it ended, as far as each is expected."""
+    below: dict[str, list[Document]] = {}
+    for job in catalog.jobs():
+        if facts().schedule(job) is None and job["enabled"] and not job["paused"]:
+            for above in job.get("after", ()):
+                below.setdefault(above["job"], []).append(job)
+    if not below:
+        return {}
+    past = store().recent(sorted({job["id"] for jobs in below.values() for job in jobs}))
+    usual = {key: charts.usual_ms(executions) for key, executions in past.items()}
+    return {lane.job: forecast.then(lane, below, usual)[:FOLLOWING] for lane in lanes}
 
 
 def _missed(execution: Document, instant: datetime) -> Document:
