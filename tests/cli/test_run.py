@@ -90,6 +90,13 @@ def test_a_job_that_is_not_known_is_not_found_and_nothing_is_asked(home: Path) -
     assert seen == []
 
 
+def test_a_job_whose_file_is_broken_leads_to_the_mistake(home: Path) -> None:
+    (home / "jobs.d" / "load.yaml").write_text("entry_pont: load.py\n")
+    outcome = windmill(home, "run", "load")
+    assert outcome.status == 4
+    assert "jobs.d/load.yaml has a mistake: windmill problems" in outcome.err
+
+
 def test_a_param_that_is_no_pair_is_a_mistake_of_usage(home: Path) -> None:
     outcome = windmill(home, "run", "hello", "-p", "region")
     assert (outcome.status, '"region" is not NAME=VALUE' in outcome.err) == (2, True)

@@ -82,10 +82,14 @@ def test_all_mistakes_are_named_at_once() -> None:
     with pytest.raises(WindmillError) as caught:
         bind(both, {"b": "x", "c": "1"})
     assert caught.value.message == (
-        'p/j: unknown parameter "c"; parameter "a" is required: expected text; '
+        'p/j: unknown parameter "c": expected a, b; parameter "a" is required: expected text; '
         "parameter \"b\": expected a whole number, found 'x'"
     )
-    assert caught.value.hint == "parameters of this job: a, b"
+
+
+def test_a_job_without_parameters_takes_none() -> None:
+    with pytest.raises(WindmillError, match='unknown parameter "c": the job has none'):
+        bind(job(), {"c": "1"})
 
 
 @given(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
+
 import rich_click as click
 from click.shell_completion import CompletionItem
 
@@ -43,7 +45,18 @@ def schedule_of(session: Session, job: Document) -> Schedule | None:
 def wanted_key(session: Session, name: str) -> str:
     """Return the key of the wanted job that `name` means. Raises NotFound or Refused in words."""
     names = [job["id"] for job in known_jobs(session)] if session.scheduler_alive else session.catalog.jobs
-    return job_key(name, names)
+    try:
+        return job_key(name, names)
+    except NotFound as error:
+        if file := _broken_file(session, name):
+            raise NotFound(error.message, hint=f"{file} has a mistake: windmill problems says where") from None
+        raise
+
+
+def _broken_file(session: Session, name: str) -> str | None:
+    """Return the file that would hold the job, by the habit of calling both the same, where it has an error."""
+    files = (problem.file for problem in session.catalog.problems if problem.severity == "error")
+    return next((file for file in files if PurePath(file).stem == name.rpartition("/")[2]), None)
 
 
 def recorded_key(session: Session, name: str) -> str:

@@ -26,15 +26,15 @@ def bind(job: Job, given: Mapping[str, Scalar]) -> dict[str, Any]:
     """
     values, mistakes = checked(job.params, given)
     if mistakes:
-        names = ", ".join(param.name for param in job.params) or "none"
-        raise WindmillError(f"{job.key}: " + "; ".join(mistakes.values()), hint=f"parameters of this job: {names}")
+        raise WindmillError(f"{job.key}: " + "; ".join(mistakes.values()))
     return values
 
 
 def checked(params: Sequence[Param], given: Mapping[str, Scalar]) -> tuple[dict[str, Any], dict[str, str]]:
     """Return what `bind` does for parameters that are declared so, and what is wrong with which of them."""
     known = {param.name: param for param in params}
-    mistakes = {name: f'unknown parameter "{name}"' for name in given if name not in known}
+    names = "expected " + ", ".join(known) if known else "the job has none"
+    mistakes = {name: f'unknown parameter "{name}": {names}' for name in given if name not in known}
     values: dict[str, Any] = {}
     for name, param in known.items():
         if name in given:
