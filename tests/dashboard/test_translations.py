@@ -2,9 +2,11 @@
 
 After a change of sentences:
 
-    pybabel extract -F pyproject.toml -k lazy_gettext --add-location=file -o /tmp/messages.pot windmill/dashboard
-    pybabel update -N -i /tmp/messages.pot -d windmill/dashboard/translations -l pt_BR
-    pybabel compile -d windmill/dashboard/translations
+    cd windmill/dashboard
+    pybabel extract -F ../../pyproject.toml -k lazy_gettext --add-location=file -s -w 110 -o /tmp/messages.pot .
+    pybabel update -N -w 110 --ignore-obsolete --ignore-pot-creation-date \
+        -i /tmp/messages.pot -d translations -l pt_BR
+    pybabel compile -d translations
 """
 
 from __future__ import annotations
