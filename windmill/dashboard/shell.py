@@ -14,6 +14,7 @@ from windmill.core.errors import Unavailable
 from windmill.dashboard import present, words
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.health import SILENT, age
+from windmill.dashboard.runbook import first_line, runbook
 from windmill.dashboard.schedules import schedule_words
 
 # (endpoint, name, the key that follows g)
@@ -66,6 +67,8 @@ def install(app: Flask) -> None:
         "month": words.month,
         "weekday": words.weekday,
         "days": words.days,
+        "first_line": first_line,
+        "runbook": runbook,
         "span": words.span,
         "schedule_words": lambda job: schedule_words(job, facts().schedule(job)),
     }
