@@ -1,16 +1,20 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.builders import NOON, a_job, an_execution
 from tests.support.dashboard import NOW, Site
 from tests.support.executions import document
-from windmill.core.documents import to_text
-from windmill.core.model import State
+from tests.support.repository import page, section
+from windmill.core.documents import Document, to_text
+from windmill.core.model import Cause, State
 from windmill.core.ports import Batch
 from windmill.dashboard.access import Access, Role
 
@@ -112,3 +116,95 @@ def test_metrics_are_for_this_machine_and_for_readers(tmp_path: Path, address: s
 def test_a_reader_gets_metrics_from_anywhere(site: Site) -> None:
     site.sign_in(Role.READ)
     assert site.client.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.7"}).status_code == 200
+
+
+def a_home_with_something_of_everything(site: Site) -> None:
+    """Everything that a metric is made of is there once at least."""
+    scheduler = {
+        "id": "scheduler",
+        "at": to_text(NOW - timedelta(seconds=3)),
+        "running": 2,
+        "max_running": 8,
+        "waiting": [{"job": "p/a", "since": to_text(NOW)}],
+        "waiting_count": 150,
+        "groups": {"warehouse": 2},
+        "groups_taken": {"warehouse": 1},
+        "groups_waiting": {"warehouse": 7},
+        "backlog": {"bytes": 0, "full": False, "rejected": 4},
+        "lateness": {"p99": 0.25, "max": 1.5},
+        "heartbeats": {
+            "jobs": {"sent": 5, "failed": 2, "dropped": 1, "waiting": 3},
+            "scheduler": {"sent": 9, "failed": 0, "dropped": 0, "waiting": 0},
+        },
+    }
+    source = {"id": "p", "sync": "synced", "error": "", "applied": None, "seen_at": to_text(NOW)}
+    executions = [
+        late(1, job="p/hello", seconds=10, delay=2),
+        late(2, job="p/hello", seconds=30, delay=0.5),
+        late(3, job="q/other", seconds=1, delay=60, state=State.FAILED),
+        late(4, job="q/other", seconds=1, delay=3600, state=State.FAILED, trigger=Cause.MANUAL),
+    ]
+    status: dict[str, Document] = {"scheduler": scheduler, "projects": {"id": "projects", "projects": [source]}}
+    site.put(Batch(jobs=[a_job(), a_job(id="q/other")], executions=executions, status=status))
+
+
+def late(number: int, *, delay: float, seconds: float, state: State = State.SUCCEEDED, **facts: Any) -> Document:
+    """An execution of some minutes ago that started `delay` seconds after its slot."""
+    queued = NOW - timedelta(minutes=30 - number)
+    slot = queued - timedelta(seconds=delay)
+    return document(number, state, seconds=seconds, queued_at=queued, slot=slot, **facts)
+
+
+def test_how_long_executions_take_is_told_by_project(site: Site) -> None:
+    a_home_with_something_of_everything(site)
+    found = scraped(site)
+    assert (found["windmill_recent_duration_seconds", "p0.5"], found["windmill_recent_ended", "p"]) == (10, 2)
+
+
+def test_how_late_executions_start_is_told_of_those_that_came_of_a_slot(site: Site) -> None:
+    a_home_with_something_of_everything(site)
+    found = scraped(site)
+    assert found["windmill_job_start_delay_seconds", "p/hello"] == 0.5
+    assert found["windmill_job_start_delay_seconds", "q/other"] == 60
+    assert found["windmill_recent_start_delay_seconds", "0.5"] == 2
+
+
+def test_executions_of_long_ago_are_not_recent(site: Site) -> None:
+    site.put(Batch(executions=[document(1, queued_at=NOW - timedelta(days=2), slot=NOW - timedelta(days=2))]))
+    assert not [name for name, _ in scraped(site) if "recent" in name or "start_delay" in name]
+
+
+def test_groups_the_loop_and_heartbeats_are_told(site: Site) -> None:
+    a_home_with_something_of_everything(site)
+    found = scraped(site)
+    assert (found["windmill_waiting", ""], found["windmill_max_running", ""]) == (150, 8)
+    names = ("max_running", "running", "waiting")
+    assert [found[f"windmill_group_{name}", "warehouse"] for name in names] == [2, 1, 7]
+    assert (found["windmill_loop_lateness_seconds", "0.99"], found["windmill_loop_lateness_seconds", "1"]) == (
+        0.25,
+        1.5,
+    )
+    results = ("sent", "failed", "dropped")
+    assert [found["windmill_heartbeats_total", f"jobs{result}"] for result in results] == [5, 2, 1]
+    assert (found["windmill_heartbeats_waiting", "jobs"], found["windmill_store_rejected", ""]) == (3, 4)
+
+
+def test_what_an_older_scheduler_left_is_enough(site: Site) -> None:
+    site.put(Batch(status={"scheduler": {"id": "scheduler", "at": to_text(NOW), "waiting": []}}))
+    found = scraped(site)
+    assert (found["windmill_store_up", ""], found["windmill_waiting", ""]) == (1, 0)
+
+
+def test_the_manual_lists_every_metric_and_no_other(site: Site) -> None:
+    a_home_with_something_of_everything(site)
+    listed = set(re.findall(r"`(windmill_\w+)`", section(page("metrics.md"), "What there is")))
+    assert listed == {name for name, _ in scraped(site)}
+
+
+def test_the_rules_of_the_manual_ask_for_what_there_is(site: Site) -> None:
+    a_home_with_something_of_everything(site)
+    (rules,) = re.findall(r"```yaml\n(.*?)```", section(page("metrics.md"), "Alerts"), re.DOTALL)
+    expressions = [rule["expr"] for group in yaml.safe_load(rules)["groups"] for rule in group["rules"]]
+    asked = {name for expression in expressions for name in re.findall(r"windmill_\w+", expression)}
+    assert len(expressions) > 5
+    assert asked <= {name for name, _ in scraped(site)}

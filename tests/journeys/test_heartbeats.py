@@ -102,7 +102,7 @@ def test_the_scheduler_is_heard_until_it_is_killed(live: Live, sink: Sink) -> No
     assert len(sink.asked) <= heard + 1  # what was on its way
 
 
-def test_what_became_of_pings_is_told(live: Live, sink: Sink) -> None:
+def test_where_heartbeats_may_not_go_is_said_without_the_url(live: Live, sink: Sink) -> None:
     live.script("good.py", "")
     job(live, "good", sink.url())
     live.up()
@@ -111,3 +111,18 @@ def test_what_became_of_pings_is_told(live: Live, sink: Sink) -> None:
     until(lambda: "the heartbeat of p/good was not sent" in live.messages(), what="the refusal is said")
     assert sink.asked == []
     assert sink.url() not in live.messages()
+
+
+def test_what_became_of_pings_is_told_by_the_doctor(live: Live) -> None:
+    allow(live)
+    live.script("good.py", "")
+
+    def said() -> str:
+        return str({check["about"]: check["found"] for check in live.json("doctor")}["heartbeats"])
+
+    with Sink(answers=(404,)) as sink:
+        job(live, "good", sink.url())
+        live.up()
+        until(lambda: len(live.json("jobs")) == 1)
+        live.cli("run", "good")
+        until(lambda: said() == "1; 1 sent, 1 failed, 0 dropped", what="one of two came through")

@@ -85,3 +85,4 @@ def test_how_full_a_group_is_is_told(tmp_path: Path) -> None:
     Report(notes, bench.table, bench.performer, clock=lambda: T0, facts={}).heartbeat()
     told = notes.status["scheduler"]
     assert (told["groups"], told["groups_taken"], told["waiting_count"]) == ({"warehouse": 1}, {"warehouse": 1}, 2)
+    assert told["groups_waiting"] == {"warehouse": 2}

@@ -132,3 +132,22 @@ def test_what_is_due_together_runs_in_order_of_instants_each_once(instants: list
         timers.when(lambda _now, answers=answers: next(answers, None)).do(ran.append, seconds)  # type: ignore[misc]  # a default binds the loop's value
     turn(timers, T0 + 1000 * SECOND)
     assert ran == sorted(instants)
+
+
+def test_how_late_turns_come_is_known() -> None:
+    timers = Timers(T0)
+    timers.every(1).seconds.do(lambda: None)
+    for number in range(1, 201):
+        turn(timers, T0 + number * SECOND + timedelta(milliseconds=900 if number % 50 == 0 else 10))
+    assert timers.lateness.summary() == {"p99": 0.9, "max": 0.9}
+
+
+def test_what_was_due_before_it_was_armed_is_not_late() -> None:
+    timers = Timers(T0)
+    timers.when(lambda _now: T0 - HOUR).do(lambda: None)
+    turn(timers, T0 + SECOND)
+    assert timers.lateness.summary() == {"p99": 1.0, "max": 1.0}
+
+
+def test_a_loop_that_has_run_no_timer_has_no_lateness() -> None:
+    assert Timers(T0).lateness.summary() == {}

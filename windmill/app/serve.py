@@ -151,7 +151,7 @@ class Scheduler:
                 self.performer,
                 clock=clock.now,
                 facts=facts,
-                also=lambda: {"heartbeats": self._heartbeats.counts()},
+                also=lambda: {"heartbeats": self._heartbeats.counts(), "lateness": timers.lateness.summary()},
             ),
             clock=clock.now,
             look=look,

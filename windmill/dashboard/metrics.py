@@ -12,7 +12,7 @@ from apiflask import APIBlueprint
 from flask import Response, request
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
-from prometheus_client.metrics_core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.metrics_core import InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 from werkzeug.exceptions import Unauthorized
 
@@ -25,8 +25,11 @@ from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.facts import Role
 from windmill.dashboard.gate import viewer
 from windmill.dashboard.health import age
+from windmill.dashboard.measures import many, of_groups, of_recent, of_the_loop, one
 from windmill.dashboard.streams import STREAMS_MAX, watching
 
+RECENT: Final = 500  # executions, of the last RECENT_PERIOD
+RECENT_PERIOD: Final = timedelta(days=1)
 SOUGHT: Final = 200  # jobs whose last success is not their last execution, in one scrape
 
 blueprint = APIBlueprint("metrics", __name__, enable_openapi=False)
@@ -53,13 +56,13 @@ class _Scrape(Collector):
     def collect(self) -> Iterator[Metric]:
         """Yield everything; of a store that does not answer, only that."""
         yield InfoMetricFamily("windmill_build", "What answers here.", value={"version": facts().version})
-        yield _one("windmill_streams", "Viewers who watch output live.", watching())
-        yield _one("windmill_streams_max", "How many can.", STREAMS_MAX)
+        yield one("windmill_streams", "Viewers who watch output live.", watching())
+        yield one("windmill_streams_max", "How many can.", STREAMS_MAX)
         try:
-            found = [*_of_the_scheduler(store(), now()), *_of_jobs(store(), now()), *_of_projects(store(), now())]
+            found = [metric for of in SOURCES for metric in of(store(), now())]
         except Unavailable:
             found = []
-        yield _one("windmill_store_up", "Whether the store answers the dashboard.", bool(found))
+        yield one("windmill_store_up", "Whether the store answers the dashboard.", bool(found))
         yield from found
 
 
@@ -71,23 +74,26 @@ def _of_the_scheduler(read: Store, instant: datetime) -> Iterator[Metric]:
     problems = (read.status("catalog") or {}).get("problems", ())
     today = instant.replace(hour=0, minute=0, second=0, microsecond=0)
     counted = {row["state"]: row["count"] for row in read.tally(since=today)}
-    yield _one("windmill_heartbeat_age_seconds", "Since the scheduler was heard of.", *_seconds(heard))
-    yield _one("windmill_running", "Executions that run.", told.get("running", 0))
-    yield _one("windmill_waiting", "Executions that wait for their turn.", len(waiting))
+    yield one("windmill_heartbeat_age_seconds", "Since the scheduler was heard of.", *_seconds(heard))
+    yield one("windmill_running", "Executions that run.", told.get("running", 0))
+    yield one("windmill_waiting", "Executions that wait for their turn.", told.get("waiting_count", len(waiting)))
     oldest = max(waiting, default=timedelta(0))
-    yield _one("windmill_waiting_oldest_seconds", "How long the first of them has waited.", *_seconds(oldest))
-    yield _one("windmill_journal_backlog_bytes", "What waits to be stored.", backlog.get("bytes", 0))
-    yield _one(
+    yield one("windmill_waiting_oldest_seconds", "How long the first of them has waited.", *_seconds(oldest))
+    yield one("windmill_journal_backlog_bytes", "What waits to be stored.", backlog.get("bytes", 0))
+    yield one(
         "windmill_scheduler_store_up", "Whether the store answers the scheduler.", not backlog.get("away_since")
     )
-    yield _one("windmill_journal_full", "Whether output is being cut for want of room.", bool(backlog.get("full")))
-    yield _many(
+    yield one("windmill_journal_full", "Whether output is being cut for want of room.", bool(backlog.get("full")))
+    yield one("windmill_store_rejected", "Documents that the store refuses.", backlog.get("rejected", 0))
+    yield from of_groups(told)
+    yield from of_the_loop(told)
+    yield many(
         "windmill_problems",
         "Mistakes in files.",
         "severity",
         ((kind, sum(one["severity"] == kind for one in problems)) for kind in ("error", "warning")),
     )
-    yield _many(
+    yield many(
         "windmill_executions_today",
         "Executions queued since midnight UTC that have ended.",
         "state",
@@ -101,21 +107,21 @@ def _of_jobs(read: Store, instant: datetime) -> Iterator[Metric]:
     good = {key: one for key, one in latest.items() if one["state"] == State.SUCCEEDED}
     good |= _last_successes(read, islice((key for key in latest if key not in good), SOUGHT))
     bad = {key: one for key, one in latest.items() if one["state"] in FAILURES}
-    yield _one("windmill_jobs", "Jobs that are wanted.", len(jobs))
-    yield _many(
+    yield one("windmill_jobs", "Jobs that are wanted.", len(jobs))
+    yield many(
         "windmill_job_last_success_timestamp_seconds",
         "When the newest execution that succeeded was queued.",
         "job",
         _queued(good),
     )
-    yield _many(
+    yield many(
         "windmill_job_last_failure_timestamp_seconds",
         "When the newest execution was queued, where it failed, timed out or was lost.",
         "job",
         _queued(bad),
     )
     due = ((job["id"], at.timestamp()) for job in jobs if (at := catalog.next_start(job)))
-    yield _many("windmill_job_next_start_timestamp_seconds", "When the job is due next.", "job", due)
+    yield many("windmill_job_next_start_timestamp_seconds", "When the job is due next.", "job", due)
 
 
 def _last_successes(read: Store, jobs: Iterable[str]) -> dict[str, Document]:
@@ -124,17 +130,21 @@ def _last_successes(read: Store, jobs: Iterable[str]) -> dict[str, Document]:
     return {job: items[0] for job, items in found if items}
 
 
+def _of_executions(read: Store, instant: datetime) -> Iterator[Metric]:
+    yield from of_recent(read.executions(ExecutionFilter(since=instant - RECENT_PERIOD), limit=RECENT).items)
+
+
 def _of_projects(read: Store, instant: datetime) -> Iterator[Metric]:
     sources = (read.status("projects") or {}).get("projects", ())
     seen = ((one["id"], instant - at) for one in sources if (at := from_text(one.get("seen_at"))))
-    yield _many(
+    yield many(
         "windmill_project_seen_age_seconds",
         "Since the source was looked at.",
         "project",
         ((name, max(length, timedelta(0)).total_seconds()) for name, length in seen),
     )
     states = ((one["id"], one["sync"] == "synced") for one in sources)
-    yield _many("windmill_project_synced", "Whether what is live is what the source holds.", "project", states)
+    yield many("windmill_project_synced", "Whether what is live is what the source holds.", "project", states)
 
 
 def _queued(executions: dict[str, Document]) -> Iterator[tuple[str, float]]:
@@ -145,16 +155,4 @@ def _seconds(length: timedelta | None) -> tuple[float, ...]:
     return () if length is None else (length.total_seconds(),)
 
 
-def _one(name: str, what: str, *values: float) -> Metric:
-    """Return a metric with a value, or with none where nothing is known."""
-    metric = GaugeMetricFamily(name, what, labels=())
-    for value in values:
-        metric.add_metric((), value)
-    return metric
-
-
-def _many(name: str, what: str, label: str, values: Iterable[tuple[str, float]]) -> Metric:
-    metric = GaugeMetricFamily(name, what, labels=(label,))
-    for key, value in values:
-        metric.add_metric((key,), value)
-    return metric
+SOURCES: Final = (_of_the_scheduler, _of_jobs, _of_executions, _of_projects)

@@ -86,6 +86,7 @@ class Report:
                     "max_running": self._performer.caps.max_running,
                     "groups": dict(self._performer.caps.groups),
                     "groups_taken": self._taken(),
+                    "groups_waiting": dict(Counter(one.group for one in waiting if one.group)),
                     "waiting": [self._waits(one) for one in waiting[:WAITING_TOLD]],
                     "waiting_count": len(waiting),
                     "retries": retries[:100],

@@ -16,6 +16,8 @@ from typing import Any, SupportsIndex
 
 import schedule
 
+from windmill.scheduler.lateness import Lateness
+
 log = logging.getLogger("windmill.scheduler")
 
 
@@ -28,6 +30,7 @@ class Timer(schedule.Job):
         super().__init__(interval, timers)
         self._timers = timers
         self._when = when or self._period_later
+        self._armed = timers.now
 
     def arm(self) -> None:
         """Ask again when the timer is due, because what it depends on has changed."""
@@ -45,7 +48,13 @@ class Timer(schedule.Job):
         self._schedule_next_run()
         return result
 
+    @property
+    def delay(self) -> timedelta:
+        """How long the timer has been due, and armed: what lay in the past when it was armed is not late for it."""
+        return self._timers.now - max(self.next_run or self._timers.now, self._armed)
+
     def _schedule_next_run(self) -> None:
+        self._armed = self._timers.now
         self.next_run = self._when(self._timers.now)
         self._timers.push(self)
 
@@ -61,6 +70,7 @@ class Timers(schedule.Scheduler):
     def __init__(self, now: datetime) -> None:
         super().__init__()
         self.now = now
+        self.lateness = Lateness()
         self.jobs: _Armed = _Armed()  # type: ignore[assignment]  # what the library does with a list, in O(1)
         self._heap: list[tuple[datetime, int, Timer]] = []
         self._order = count()
@@ -86,6 +96,7 @@ class Timers(schedule.Scheduler):
             if self._valid(instant, timer):
                 due[timer] = None
         for timer in due:
+            self.lateness.note(timer.delay)
             self._run_job(timer)
 
     def _run_job(self, job: schedule.Job) -> None:
