@@ -30,6 +30,8 @@ def test_every_filter_of_an_address_is_read() -> None:
         "revision": ["3f2a"],
         "longer_than": ["1h30m"],
         "contains": ["KeyError"],
+        "failure": ["749583c65627ea3f"],
+        "column": ["rows  file rows"],
     }
     asked = read(given, NOON)
     assert (asked.labels, asked.mistakes) == (("team=sales",), ())
@@ -44,7 +46,9 @@ def test_every_filter_of_an_address_is_read() -> None:
         revision="3f2a",
         longer_than=timedelta(hours=1, minutes=30),
         contains="KeyError",
+        failure="749583c65627ea3f",
     )
+    assert asked.columns == ("rows", "file")
 
 
 def test_the_later_of_two_beginnings_counts() -> None:

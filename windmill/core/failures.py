@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any, Final
 
+from windmill.core.documents import Document, from_text
 from windmill.core.model import FAILURES, State
+from windmill.core.ports import Store
 from windmill.core.tracebacks import Fault, fault
 
 MESSAGE_MAX: Final = 200  # characters of a message that tell failures apart
 
+_MILLISECOND: Final = timedelta(milliseconds=1)
 _LOOKED_AT: Final = 1000  # characters of one
 _COUNTED: Final = re.compile(r"\w*\d\w*")  # numbers, instants, ids
 _SEVERAL: Final = re.compile(r"#(?:[-.:,/+ ]*#)+")
@@ -68,3 +72,18 @@ def _fingerprint(*parts: str) -> str:
     from hashlib import blake2b  # noqa: PLC0415 - 4 MiB that the runner does without
 
     return blake2b("\0".join(parts).encode(errors="replace"), digest_size=8).hexdigest()
+
+
+def repeated(execution: Mapping[str, Any], store: Store) -> tuple[int, Document] | None:
+    """Return for the how-manieth time its job fails as this execution did, and the first that did and is kept.
+
+    None where nothing is known of a failure. Raises what the store raises.
+    """
+    fingerprint = (execution.get("failure") or {}).get("fingerprint")
+    queued_at = from_text(execution["queued_at"])
+    if not fingerprint or queued_at is None:
+        return None
+    groups = store.failures(execution["job"], until=queued_at + _MILLISECOND)
+    group = next((one for one in groups if one["fingerprint"] == fingerprint), None)
+    first = store.execution(group["first"]) if group else None
+    return (group["count"], first) if group and first else None

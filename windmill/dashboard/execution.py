@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from apiflask import APIBlueprint
 from flask import Response, make_response, render_template, request
-from flask_babel import gettext, ngettext
+from flask_babel import format_percent, gettext, ngettext
 
 from windmill.core.documents import Document, from_text
 from windmill.core.model import TERMINAL, Cause, State, execution_id
@@ -29,6 +29,7 @@ WORDS: Final = 64 << 10  # bytes at the end of the output in which a failure's r
 
 blueprint = APIBlueprint("execution", __name__, enable_openapi=False)
 blueprint.add_app_template_filter(records.size, "size")
+blueprint.add_app_template_filter(format_percent, "percent")
 blueprint.add_app_template_filter(records.clock, "clock")
 blueprint.add_app_template_filter(records.lasting, "lasting")
 blueprint.add_app_template_filter(records.written, "written")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
@@ -32,7 +32,9 @@ LAST: Final = (
     ("7d", lazy_gettext("Last 7 days")),
     ("30d", lazy_gettext("Last 30 days")),
 )
-MORE: Final = ("job", "label", "from", "to", "revision", "longer_than", "contains")  # filters shown where one is used
+MORE: Final = (  # filters shown where one is used
+    "job", "label", "from", "to", "revision", "longer_than", "contains", "failure", "column",
+)  # fmt: skip
 COLUMNS: Final = (
     "id", "project", "job", "state", "reason", "trigger", "requested_by", "slot", "queued_at", "started_at",
     "ended_at", "duration_ms", "exit_code", "signal", "attempt", "retry_of", "revision", "author", "subject",
@@ -78,11 +80,11 @@ def table() -> Response:
     asked, cursor = search(), request.args.get("cursor")
     lines = io.StringIO()
     writer = csv.writer(lines)
-    writer.writerow(COLUMNS)
+    writer.writerow([*COLUMNS, *asked.columns])
     rows = 0
     while rows < ROWS_MAX:
         page = found(asked, limit=min(PAGE_MAX, ROWS_MAX - rows), cursor=cursor)
-        writer.writerows(map(list, map(_cells, page.items)))
+        writer.writerows(_row(one, asked.columns) for one in page.items)
         rows, cursor = rows + len(page.items), page.next
         if cursor is None or page.looked_until:
             break
@@ -125,9 +127,13 @@ def _options() -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _cells(document: Document) -> Iterator[str]:
+def _row(document: Document, facts: Iterable[str]) -> list[str]:
+    return [*_cells(document, COLUMNS), *_cells(document.get("facts") or {}, facts)]
+
+
+def _cells(document: Document, columns: Iterable[str]) -> Iterator[str]:
     """Yield the document's columns; what a spreadsheet would take for a formula is kept from being one."""
-    for column in COLUMNS:
+    for column in columns:
         value = document.get(column)
         text = "" if value is None else str(value)
         yield f"'{text}" if isinstance(value, str) and text.startswith(FORMULA) else text

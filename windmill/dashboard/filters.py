@@ -16,8 +16,10 @@ from windmill.core.ports import ExecutionFilter
 
 NAMES: Final = (
     "q", "project", "job", "state", "trigger", "label", "last", "from", "to", "revision", "longer_than", "contains",
+    "failure", "column",
 )  # fmt: skip
 LONGEST: Final = 500  # characters of a value
+COLUMNS_MAX: Final = 8
 _DURATION: Final = re.compile(r"(?:(\d{1,5})d)?(?:(\d{1,6})h)?(?:(\d{1,7})m)?(?:(\d{1,9})s?)?")
 _UNITS: Final = ("days", "hours", "minutes", "seconds")
 
@@ -30,6 +32,7 @@ class Asked:
     labels: tuple[str, ...]
     given: Mapping[str, Sequence[str]]  # by name of NAMES, as it was written
     mistakes: tuple[str, ...]
+    columns: tuple[str, ...] = ()  # names of facts, COLUMNS_MAX at most
 
 
 def read(given: Mapping[str, Sequence[str]], now: datetime) -> Asked:
@@ -50,9 +53,11 @@ def read(given: Mapping[str, Sequence[str]], now: datetime) -> Asked:
         revision=reader.text("revision"),
         longer_than=reader.duration("longer_than"),
         contains=reader.text("contains"),
+        failure=reader.text("failure"),
     )
+    columns = tuple(dict.fromkeys(reader.text("column").split()))[:COLUMNS_MAX]
     labels = tuple(filter(None, [reader.text("label")]))
-    return Asked(wanted=wanted, labels=labels, given=reader.given, mistakes=tuple(reader.mistakes))
+    return Asked(wanted=wanted, labels=labels, given=reader.given, mistakes=tuple(reader.mistakes), columns=columns)
 
 
 def labelled(job: Document, label: str) -> bool:

@@ -17,7 +17,7 @@ from werkzeug.exceptions import NotFound
 from windmill.core.documents import Document, from_text
 from windmill.core.model import State
 from windmill.core.ports import ExecutionFilter, Store
-from windmill.dashboard import catalog, charts, past, records
+from windmill.dashboard import alike, catalog, charts, past, records
 from windmill.dashboard.chain import after_words, chain
 from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.overview import flags, lately
@@ -61,6 +61,7 @@ def page(project: str, name: str) -> str:
         starts=[(start, relative(start, instant)) for start in starts],
         last=[lately(one, instant) for one in compared[:LAST]],
         chart=charts.bars(recent, places=CHARTED, height=charts.DURATIONS_HIGH),
+        alike=alike.of_job(key, instant),
         windows=[past.window(year, recent, days, instant) for days in WINDOWS],
         calendar=charts.calendar(year, instant.date()) if year else None,
         changes=list(_changes(read, compared, instant)),

@@ -11,6 +11,7 @@ from windmill.core.documents import Document, from_text
 from windmill.core.model import FAILURES, State
 from windmill.core.ports import ExecutionFilter
 from windmill.core.tracebacks import Fault, fault
+from windmill.dashboard.alike import again
 from windmill.dashboard.context import facts, store
 from windmill.dashboard.words import state_word, why
 
@@ -28,6 +29,7 @@ class Verdict:
     fault: Fault | None
     last_words: str
     streak: str
+    again: str
     suspects: list[Document]
     more_suspects: int
     advice: str
@@ -47,6 +49,7 @@ def verdict(execution: Document, output: str) -> Verdict | None:
         fault=found,
         last_words=_last_words(output) if failed and not found else "",
         streak=_streak(execution, suspects) if failed else "",
+        again=again(execution) if failed else "",
         suspects=suspects[:SHOWN],
         more_suspects=len(suspects[SHOWN:]),
         advice=_advice(execution),

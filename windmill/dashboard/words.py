@@ -58,6 +58,7 @@ REASONS: Final = {
     "stopped": lazy_gettext("stopped: %(more)s"),
     "lost": lazy_gettext("lost: %(more)s"),
     "signal": lazy_gettext("signal: %(more)s"),
+    "stderr": lazy_gettext("it wrote to stderr"),
 }
 
 # How a job that was blocked tells of one before it, by the words that core records.

@@ -57,6 +57,8 @@ class Search(Query):
     revision: Text = Field(default="", description="As recorded, or the beginning of its commit or hash.")
     longer_than: Duration = Field(default="", description="Took at least this long.")
     contains: Text = Field(default="", description="In the output.")
+    failure: Text = Field(default="", description="The fingerprint of a failure; quick together with its job.")
+    column: Text = Field(default="", description="Of a table file: names of facts that are columns as well.")
     cursor: Text = Field(default="", description="`next` of the page before.")
     limit: Limit = PAGE
 

@@ -24,6 +24,22 @@ class Error(BaseModel):
     request: str = Field(description="The number of this request in the dashboard's log.")
 
 
+class Progress(BaseModel):
+    """How far an execution is, as it told with ::progress."""
+
+    value: float = Field(description="0 to 1.")
+    text: str = ""
+    at: Instant = Field(description="When it told.")
+
+
+class Failure(BaseModel):
+    """What an execution failed of."""
+
+    fingerprint: str = Field(description="Equal for the same mistake of the same job.")
+    exception: str = Field(description="The last line of a Python traceback, or how it ended.")
+    where: str = Field(default="", description="file:line in function, of the last frame of the project.")
+
+
 class Execution(BaseModel):
     """One run of a job, or slots settled without one. Nothing of it changes once it has ended."""
 
@@ -58,6 +74,9 @@ class Execution(BaseModel):
     cut_bytes: int = Field(default=0, description="Of these, not kept.")
     pid: int | None = Field(default=None, description="The process, on the machine that ran it.")
     day: str | None = Field(default=None, description="The day of queued_at in UTC.")
+    progress: Progress | None = Field(default=None, description="How far it is, or came, as it told itself.")
+    facts: dict[str, int | float | str] = Field(default_factory=dict, description="What it told of itself, by name.")
+    failure: Failure | None = Field(default=None, description="Of one that failed; null where that is not known.")
 
 
 class Executions(BaseModel):

@@ -30,7 +30,7 @@ export class Head {
     }
     const seconds = Number(this.told) + (performance.now() - this.at) / 1000;
     elapsed.textContent = lasting(seconds);
-    const bar = document.querySelector("#live progress");
+    const bar = document.querySelector("#live progress[data-usual]");
     if (!bar) return;
     const usual = Number(bar.dataset.usual);
     bar.value = Math.min(seconds / usual, 1);
