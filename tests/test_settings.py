@@ -89,8 +89,24 @@ def test_every_key_is_read(tmp_path: Path) -> None:
     assert settings.defaults == {"timeout": "6h"}
 
 
-def test_sections_without_behaviour_are_named(tmp_path: Path) -> None:
-    assert settings_of(tmp_path, FULL).inactive == ("channels",)
+def test_who_hears_of_the_home_is_one_of_the_channels(tmp_path: Path) -> None:
+    assert settings_of(tmp_path, f'{FULL}[alerts]\nnotify = ["team"]').alerts == ("team",)
+    with pytest.raises(WindmillError, match='names "tem", which is no channel: rename it to "team"'):
+        settings_of(tmp_path, f'{FULL}[alerts]\nnotify = ["tem"]')
+
+
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [("https://windmill.example.com/", "https://windmill.example.com"), ("http://h:8/x", "http://h:8/x")],
+)
+def test_links_lead_where_the_settings_say(tmp_path: Path, written: str, url: str) -> None:
+    assert settings_of(tmp_path, f'[dashboard]\nurl = "{written}"').dashboard.url == url
+
+
+@pytest.mark.parametrize("written", ["windmill.example.com", "ftp://h", "https://me:secret@h", "http://[", "https://"])
+def test_what_is_no_address_of_a_dashboard_is_refused(tmp_path: Path, written: str) -> None:
+    with pytest.raises(WindmillError, match=r"dashboard\.url is not valid"):
+        settings_of(tmp_path, f'[dashboard]\nurl = "{written}"')
 
 
 def test_variables_win_over_the_file(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 
 from tests.support.builders import NOON, a_job
 from windmill.app.home import Home
-from windmill.app.web import schedules_of, starts_of
+from windmill.app.schedules import schedules_of
+from windmill.app.web import starts_of
 from windmill.core.documents import Document
 from windmill.dashboard.facts import Starts
 

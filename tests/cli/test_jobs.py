@@ -165,10 +165,27 @@ def test_validation_speaks_json(home: Path) -> None:
     assert found["problems"][0]["line"] == 3
 
 
-def test_keys_that_do_not_act_yet_are_named_and_no_problem(home: Path) -> None:
-    add(home, "late", "entry_point: hello.py\nexpect: {max_age: 9d}\n")
+def test_a_channel_that_is_not_there_is_a_problem(home: Path) -> None:
+    add(home, "late", "entry_point: hello.py\nnotify: {on_late: [tem]}\n")
+    (home / "windmill.toml").write_text('[channels.team]\nurl = {from_env = "PATH"}\n')
     outcome = windmill(home, "validate")
-    assert (outcome.status, "p/late: not active yet: expect" in outcome.err) == (0, True)
+    assert (outcome.status, 'there is no channel "tem"' in outcome.out, 'rename it to "team"' in outcome.out) == (
+        3,
+        True,
+        True,
+    )
+
+
+def test_a_channel_without_a_url_that_can_be_is_a_problem_that_does_not_show_it(home: Path) -> None:
+    (home / "url").write_text("nonsense://HUSH")
+    (home / "windmill.toml").write_text(
+        '[channels.a]\nurl = {from_env = "NOT_THERE"}\n[channels.b]\nurl = {from_file = "url"}\n'
+    )
+    outcome = windmill(home, "validate")
+    assert outcome.status == 3
+    assert "channels.a: the URL of the channel a is not set: there is no variable NOT_THERE" in outcome.out
+    assert "channels.b: the URL is none that apprise knows" in outcome.out
+    assert "HUSH" not in outcome.out + outcome.err + windmill(home, "doctor").out
 
 
 def test_problems_are_those_the_scheduler_sees(home: Path) -> None:

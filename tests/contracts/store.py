@@ -743,6 +743,21 @@ def test_a_status_is_the_one_last_written(stores: Stores) -> None:
     assert store.status("catalog") == {"problems": []}
 
 
+def test_what_alerts_remember_is_found_as_it_was_written(stores: Stores) -> None:
+    store = stores()
+    waiting = {"rule": "failed", "about": "p/a.b", "first": identity(1), "since": to_text(START), "count": 1}
+    known = {
+        "id": "alerts",
+        "cursor": {"until": to_text(START), "open": [identity(2)], "judged": [[identity(1), to_text(START)]]},
+        "jobs": [{"job": "p/a.b", "standing": {"late": to_text(START)}, "streak": {"count": 2, "told": True}}],
+        "home": [],
+        "channels": [{"channel": "the.team", "pending": [waiting], "sent": [], "retry_at": None, "error": ""}],
+        "recent": [],
+    }
+    store.write(Batch(status={"alerts": known}))
+    assert store.status("alerts") == known
+
+
 def test_requests_are_pending_oldest_first_until_they_are_answered(stores: Stores) -> None:
     store = stores()
     for name, at in (("b", 2), ("a", 3), ("c", 1)):

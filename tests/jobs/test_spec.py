@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import CatchUp, Job, Keep, Overrun
-from windmill.jobs.spec import INACTIVE, job_from_document, read
+from windmill.core.model import CatchUp, Expect, Job, Keep, Notify, Overrun
+from windmill.jobs.spec import job_from_document, read
 
 FULL = """
 name: nightly-sales
@@ -98,8 +98,14 @@ def test_every_key_of_the_reference_is_read(project: Path) -> None:
     assert job.params[0].enum == ("BR", "PT")
 
 
-def test_keys_without_behaviour_are_named(project: Path) -> None:
-    assert job_of(FULL, project).inactive == INACTIVE
+def test_what_is_expected_and_who_is_told_is_read(project: Path) -> None:
+    text = (
+        "entry_point: a.py\nexpect: {late_after: 15m, max_age: 36h, slower_than: 50%}\n"
+        "notify: {on_failure: [team], after_failures: 3, on_recovery: [ops], on_late: [boss]}\n"
+    )
+    job = job_of(text, project)
+    assert job.expect == Expect(late_after=timedelta(minutes=15), max_age=timedelta(hours=36), slower_than=0.5)
+    assert job.notify == Notify(on_failure=("team",), after_failures=3, on_recovery=("ops",), on_late=("boss",))
 
 
 def test_only_the_entry_point_is_required(project: Path) -> None:

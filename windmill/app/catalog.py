@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from windmill.app.chains import chains
 from windmill.app.home import SETTINGS_FILE
 from windmill.app.repository import JOBS, Repository, Settled
+from windmill.app.unheard import unheard
 from windmill.core.errors import Problem, WindmillError
 from windmill.core.model import Caps, Catalog, Job, Location
 from windmill.jobs.loader import Loader
@@ -38,7 +39,8 @@ class _Parts:
 class HomeCatalog:
     """Reads all job files there are. `loader_of` makes the reader of a directory, `home` being the home's own.
 
-    `extra_problems` answers with what is wrong outside of job files, and `caps` with those of the settings.
+    `extra_problems` answers with what is wrong outside of job files, `caps` and `channels` with those of the
+    settings.
     """
 
     def __init__(
@@ -52,9 +54,10 @@ class HomeCatalog:
         root: Path,
         extra_problems: Callable[[], list[Problem]] = list,
         caps: Callable[[], Caps | None] = lambda: None,
+        channels: Callable[[], Iterable[str] | None] = lambda: None,
     ) -> None:
         self.projects = projects
-        self._extra_problems, self._caps = extra_problems, caps
+        self._extra_problems, self._caps, self._channels = extra_problems, caps, channels
         self._home, self._repository = home, repository
         self._loader_of = loader_of
         self._state, self._root = state, root
@@ -99,6 +102,8 @@ class HomeCatalog:
         caps = self._caps()
         known = caps.groups if caps else {}
         parts.problems += [_no_cap(job) for job in parts.jobs.values() if caps and job.group not in {"", *known}]
+        if (channels := self._channels()) is not None:
+            parts.problems += unheard(parts.jobs.values(), channels)
         wanted = Catalog(
             jobs=linked.jobs,
             problems=tuple(sorted(parts.problems, key=lambda problem: (problem.file, problem.line, problem.column))),

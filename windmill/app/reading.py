@@ -17,6 +17,7 @@ from windmill import settings
 from windmill.app.catalog import HomeCatalog
 from windmill.app.home import LAST_GOOD_SETTINGS, SETTINGS_FILE, SETTLE_SECONDS, Home
 from windmill.app.repository import Repository
+from windmill.app.unheard import without_extra
 from windmill.core.errors import Problem, WindmillError
 from windmill.core.model import Caps, Catalog, Job
 from windmill.jobs.last_good import LastGood
@@ -77,7 +78,8 @@ def catalog_reader(home: Home, state: Path | None = None) -> HomeCatalog:
         loader_of=loader_of,
         state=home.state,
         root=home.root,
-        extra_problems=live.problems,
+        extra_problems=lambda: [*live.problems(), *without_extra(live.settings())],
+        channels=lambda: live.settings().channels,
         caps=lambda: Caps(max_running=live.settings().max_running, groups=live.settings().groups),
     )
 

@@ -7,8 +7,20 @@ from datetime import datetime
 from itertools import islice
 
 from windmill.core.documents import Document, from_text
+from windmill.core.errors import WindmillError
 from windmill.core.model import Schedule
 from windmill.core.triggers import trigger_for
+
+
+def slot_after(schedule: Schedule | None, job: Document, instant: datetime) -> datetime | None:
+    """Return the first slot of the job after the instant, None where there is none, or none that can be."""
+    if schedule is None:
+        return None
+    try:
+        trigger = trigger_for(schedule, key=job["id"], first_seen=from_text(job["first_seen"]) or instant)
+        return trigger.next_after(instant)
+    except WindmillError:
+        return None
 
 
 def upcoming(schedule: Schedule | None, job: Document, now: datetime) -> Iterator[datetime]:

@@ -16,7 +16,7 @@ from windmill.app.home import Home
 from windmill.app.machine import machine
 from windmill.app.project_facts import ProjectFacts
 from windmill.app.reading import LiveProjectSettings
-from windmill.app.schedules import schedule_of
+from windmill.app.schedules import schedules_of
 from windmill.app.schemas import schemas
 from windmill.app.sign_in import Links, access_of, check, keep_address, link, secret_key
 from windmill.app.stores import Stores
@@ -25,7 +25,6 @@ from windmill.app.times import parse_until
 from windmill.app.upcoming import upcoming
 from windmill.core.documents import Document
 from windmill.core.errors import WindmillError
-from windmill.core.model import Schedule
 from windmill.core.ports import Store
 from windmill.core.zones import zone
 from windmill.dashboard.factory import BODY_MAX, create_app
@@ -38,7 +37,6 @@ from windmill.projects.known import KnownProjects
 from windmill.scheduler import clock
 
 STDIN: Final = 0
-SCHEDULES_KEPT: Final = 20_000
 SUSPECTS_KEPT: Final = 1000
 
 
@@ -136,23 +134,6 @@ def suspects_of(home: Home) -> Callable[[Store, Document], list[Document]]:
         return known[execution["id"]]
 
     return found
-
-
-def schedules_of(home: Home) -> Schedules:
-    """Return what answers by what schedule a job, by its document, is due; it reads every definition once."""
-    known: dict[str, Schedule | None] = {}  # by the digest of the job
-
-    def schedule(job: Document) -> Schedule | None:
-        if len(known) > SCHEDULES_KEPT:
-            known.clear()
-        if job["digest"] not in known:
-            try:
-                known[job["digest"]] = schedule_of(home, job)
-            except WindmillError:  # a definition that a newer version recorded
-                known[job["digest"]] = None
-        return known[job["digest"]]
-
-    return schedule
 
 
 def starts_of(schedules: Schedules) -> Starts:

@@ -66,7 +66,12 @@ def _read(session: Session, checkout: Checkout | None) -> tuple[list[Job], list[
     """Return the jobs, the problems, and the directory that their files are relative to."""
     if checkout is None:
         catalog = session.catalog
-        return list(catalog.jobs.values()), list(catalog.problems), session.home.root
+        from windmill.app.channels import mistakes
+
+        wrong = [
+            problem for problem in mistakes(session.home.settings, session.environ) if problem not in catalog.problems
+        ]
+        return list(catalog.jobs.values()), [*catalog.problems, *wrong], session.home.root
     from windmill.app.checkout import validate as validate_checkout
 
     settled, found = validate_checkout(checkout, session.environ, session.say)

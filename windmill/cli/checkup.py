@@ -190,6 +190,23 @@ def heartbeats(session: Session) -> Check:
     return Check("heartbeats", "ok", found)
 
 
+def channels(session: Session) -> Check:
+    """Judge whether messages can be sent; none is."""
+    from windmill.app.channels import mistakes
+
+    found = mistakes(session.home.settings, session.environ)
+    if found:
+        return Check("channels", "problem", found[0].message, found[0].hint)
+    known = session.home.settings.channels
+    if known and session.store_failure is None:
+        told = (session.store.status("alerts") or {}).get("channels", ())
+        ill = [one for one in told if one["error"] and one["channel"] in known]
+        if ill:
+            fix = f"windmill notify test {ill[0]['channel']}"
+            return Check("channels", "problem", f"{ill[0]['channel']}: {ill[0]['error']}", fix)
+    return Check("channels", "ok", count(len(known), "channel"))
+
+
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size if path.is_file() else 0
@@ -205,5 +222,6 @@ HOME_CHECKS: Final[tuple[tuple[str, Callable[[Session], Check]], ...]] = (
     ("scheduler", scheduler),
     ("journal", backlog),
     ("files", files),
+    ("channels", channels),
     ("heartbeats", heartbeats),
 )

@@ -37,13 +37,13 @@ def up(
     from windmill.app.serve import serve
 
     level = logging.WARNING if session.quiet else logging.DEBUG if session.verbose else logging.INFO
-    if once or no_dashboard:
+    if once:
         return serve(session.home, once=once, level=level, form=log_format)
-    from windmill.app.dashboard_process import DashboardProcess
+    from windmill.app.beside import alerts_process, dashboard_process, together
 
-    options = [*(["--host", host] if host else []), *([] if port is None else ["--port", str(port)])]
-    options += ["--quiet"] if session.quiet else []
-    options += ["--log-format", log_format] if log_format else []
-    in_json = (log_format or session.home.settings.log_format) == "json"
-    beside = DashboardProcess(session.home.root, options, pass_on if in_json else session.say)
+    place = [*(["--host", host] if host else []), *([] if port is None else ["--port", str(port)])]
+    options = [*(["--quiet"] if session.quiet else []), *(["--log-format", log_format] if log_format else [])]
+    say = pass_on if (log_format or session.home.settings.log_format) == "json" else session.say
+    pages = None if no_dashboard else dashboard_process(session.home, [*place, *options], say)
+    beside = together([pages, alerts_process(session.home, options, say)])
     return serve(session.home, level=level, form=log_format, beside=beside)

@@ -8,7 +8,7 @@ from typing import Final
 
 from windmill.core.documents import Document, to_text
 from windmill.core.explain import in_words
-from windmill.core.model import Job, is_system
+from windmill.core.model import Expect, Job, is_system
 
 RECORDED: Final = ("id", "job", "document", "file", "line", "seen_at")  # what `recorded` returns
 
@@ -46,12 +46,24 @@ def definition(job: Job, *, stale: bool) -> Document:
         "line": job.line,
         "digest": job.digest,
         "keep": {"days": job.keep.days, "runs": job.keep.runs},
+        "expect": _expect(job.expect),
+        "notify": {
+            name: list(value) if isinstance(value, tuple) else value for name, value in asdict(job.notify).items()
+        },
+        "retry": {"limit": job.retry.limit, "exit_codes": list(job.retry.exit_codes)},
         "inactive": list(job.inactive),
         "stale": stale,
         "deleted": False,
         "removed": None,
         "system": is_system(job.key),
     }
+
+
+def _expect(expect: Expect) -> Document:
+    """Return what is normal for a job; durations are seconds."""
+    spans = {name: getattr(expect, name) for name in ("late_after", "max_age")}
+    seconds = {name: None if span is None else span.total_seconds() for name, span in spans.items()}
+    return seconds | {"slower_than": expect.slower_than}
 
 
 def _when(job: Job) -> str:

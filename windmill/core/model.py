@@ -132,6 +132,30 @@ class Heartbeat:
     from_file: str | None = None  # absolute
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect:
+    """What is normal for a job; None is not watched."""
+
+    late_after: timedelta | None = None  # a slot is late when it was not started by then
+    max_age: timedelta | None = None  # of the last success
+    slower_than: float | None = None  # beyond what is usual, as a part of it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notify:
+    """The channels that are told of what a job does."""
+
+    on_failure: tuple[str, ...] = ()
+    after_failures: int = 1  # in a row, before they are told
+    on_recovery: tuple[str, ...] = ()
+    on_late: tuple[str, ...] = ()  # late, too old, or slow
+
+    @property
+    def channels(self) -> frozenset[str]:
+        """All of them."""
+        return frozenset((*self.on_failure, *self.on_recovery, *self.on_late))
+
+
 class When(StrEnum):
     """How a job must have ended for the one after it to start."""
 
@@ -185,6 +209,8 @@ class Job:
     group: str = ""
     priority: int = 0  # among those that wait
     heartbeat: Heartbeat | None = None
+    expect: Expect = Expect()
+    notify: Notify = Notify()
     terminal: bool = False
     enabled: bool = True
     description: str = ""

@@ -16,7 +16,16 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-FIRST: Final = ("quickstart", "job-files", "scheduling", "projects", "jobs-repository", "dashboard", "operating")
+FIRST: Final = (
+    "quickstart",
+    "job-files",
+    "scheduling",
+    "projects",
+    "jobs-repository",
+    "dashboard",
+    "alerts",
+    "operating",
+)
 LAST: Final = ("architecture", "changelog")  # before the decisions, which come in their own order
 DECISIONS: Final = "decisions/"
 SUFFIX: Final = ".md"

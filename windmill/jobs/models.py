@@ -181,12 +181,12 @@ class NotifyKeys(Strict):
     """Which channels hear of what."""
 
     on_failure: list[Name] = Field(default_factory=list, max_length=100, description="Channels told of a failure.")
-    after_failures: int = Field(default=1, ge=1, description="Failures in a row before the first message.")
+    after_failures: int = Field(default=1, ge=1, description="Failures in a row after which they are told.")
     on_recovery: list[Name] = Field(
         default_factory=list, max_length=100, description="Channels told of the first success after."
     )
     on_late: list[Name] = Field(
-        default_factory=list, max_length=100, description="Channels told of a job that is late."
+        default_factory=list, max_length=100, description="Channels told of a job that is late, too old or slow."
     )
 
 

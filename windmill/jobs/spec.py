@@ -15,16 +15,29 @@ from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from windmill.core.errors import Problem, WindmillError
-from windmill.core.model import After, Heartbeat, Job, Keep, Limits, Param, Retry, Schedule, Secret, When
+from windmill.core.model import (
+    After,
+    Expect,
+    Heartbeat,
+    Job,
+    Keep,
+    Limits,
+    Notify,
+    Param,
+    Retry,
+    Schedule,
+    Secret,
+    When,
+)
 from windmill.jobs import strict_yaml
 from windmill.jobs.checks import check_document, check_paths, check_schedule
 from windmill.jobs.complaints import Complaints, describe
 from windmill.jobs.fields import read_name
-from windmill.jobs.models import JobKeys, ScheduleKeys
+from windmill.jobs.models import JobKeys, NotifyKeys, ScheduleKeys
 from windmill.jobs.strict_yaml import Document
 from windmill.jobs.words import nearest
 
-INACTIVE: Final = ("expect", "notify")
+INACTIVE: Final[tuple[str, ...]] = ()
 NOT_DEFAULTS: Final = ("name", "entry_point", "schedule")
 MERGED: Final = ("env", "labels", "retry", "limits", "output", "keep", "expect", "notify")
 _PLACEHOLDER: Final = "main.py"  # stands for an entry point that was reported, so that the rest is judged
@@ -253,6 +266,8 @@ def _build(
         "group": keys.group or "",
         "priority": keys.priority,
         "heartbeat": Heartbeat(**dict(keys.heartbeat)) if keys.heartbeat else None,
+        "expect": Expect(**dict(keys.expect)),
+        "notify": _notify(keys.notify),
         "terminal": keys.terminal,
         "enabled": keys.enabled,
         "description": keys.description,
@@ -269,6 +284,15 @@ def _build(
         digest=digest,
         document=document.data,
         complete=_complete(merged, project=project, name=name, schedule=schedule),
+    )
+
+
+def _notify(keys: NotifyKeys) -> Notify:
+    return Notify(
+        on_failure=tuple(keys.on_failure),
+        after_failures=keys.after_failures,
+        on_recovery=tuple(keys.on_recovery),
+        on_late=tuple(keys.on_late),
     )
 
 

@@ -21,6 +21,7 @@ from windmill.jobs.fields import Name, PositiveDuration, Size, Zone, mistake
 from windmill.jobs.spec import default_mistakes
 from windmill.jobs.words import nearest
 from windmill.projects.settings import ProjectSettings, SecretSource, Signers
+from windmill.settings.alerts import AlertsTable, ChannelTable
 from windmill.settings.dashboard import DashboardSettings, DashboardTable, OidcTable, ProxyTable, UserTable
 from windmill.settings.heartbeat import HeartbeatSettings, HeartbeatTable
 from windmill.settings.tables import Source, Table, from_home, secret
@@ -36,7 +37,6 @@ _VARIABLES: Final = {
     "WINDMILL_DASHBOARD_PORT": ("dashboard", "port"),
 }
 _NUMBERS: Final = ("WINDMILL_MAX_RUNNING", "WINDMILL_DASHBOARD_PORT")
-_WITHOUT_BEHAVIOUR: Final = ("channels",)
 _STORE_SCHEMES: Final = ("mongodb://", "mongodb+srv://")
 _PLAIN, _SECRET = ("git", "ref", "path", "poll", "python", "source_builds"), ("token", "webhook")
 _ZONE_FILES: Final = "/zoneinfo/"
@@ -44,7 +44,7 @@ _ZONE_FILES: Final = "/zoneinfo/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Everything a home can be told. `inactive` names sections accepted whose behaviour does not exist yet."""
+    """Everything a home can be told. `alerts` are the channels that hear of what is not about one job."""
 
     timezone: str = "UTC"
     max_running: int = 8
@@ -56,8 +56,8 @@ class Settings:
     groups: Mapping[str, int] = field(default_factory=dict)
     channels: Mapping[str, SecretSource] = field(default_factory=dict)
     heartbeat: HeartbeatSettings = field(default_factory=HeartbeatSettings)
+    alerts: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
-    inactive: tuple[str, ...] = ()
 
 
 def _journal_size(size: int) -> int:
@@ -97,10 +97,6 @@ class _Project(Table):
     source_builds: bool = False
 
 
-class _Channel(Table):
-    url: Source
-
-
 class _File(Table):
     timezone: Zone | None = None
     scheduler: _Scheduler = Field(default_factory=_Scheduler)
@@ -109,7 +105,8 @@ class _File(Table):
     dashboard: DashboardTable = Field(default_factory=DashboardTable)
     projects: dict[Name, _Project] = Field(default={})
     groups: dict[Name, Annotated[int, Field(ge=1, le=10_000)]] = Field(default={})
-    channels: dict[Name, _Channel] = Field(default={})
+    channels: dict[Name, ChannelTable] = Field(default={})
+    alerts: AlertsTable = Field(default_factory=AlertsTable)
     heartbeat: HeartbeatTable = Field(default_factory=HeartbeatTable)
     defaults: dict[str, Any] = Field(default={})
 
@@ -125,7 +122,8 @@ _TABLES: Final[dict[tuple[str, ...], type[BaseModel]]] = {  # "*" is a name of t
     ("dashboard", "oidc"): OidcTable,
     ("projects", "*"): _Project,
     ("projects", "*", "verify"): _Verify,
-    ("channels", "*"): _Channel,
+    ("channels", "*"): ChannelTable,
+    ("alerts",): AlertsTable,
     ("heartbeat",): HeartbeatTable,
 }
 _NOT_SHOWN: Final = (
@@ -155,7 +153,7 @@ def load(home: Path, environ: Mapping[str, str]) -> Settings:
         mistakes += _semantic_mistakes(parsed, variables)
     if mistakes or parsed is None:
         raise WindmillError("\n".join(mistakes))
-    return _settings(parsed, data, environ, home.absolute())
+    return _settings(parsed, environ, home.absolute())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -237,6 +235,7 @@ def _semantic_mistakes(parsed: _File, variables: Mapping[tuple[str, ...], str]) 
     secrets = {f"channels.{name}.url": channel.url for name, channel in parsed.channels.items()}
     secrets |= parsed.dashboard.sources()
     mistakes += [f"{FILE}: {mistake}" for mistake in (*parsed.dashboard.mistakes(), *parsed.heartbeat.mistakes())]
+    mistakes += [f"{FILE}: {mistake}" for mistake in parsed.alerts.mistakes(parsed.channels)]
     for name, project in parsed.projects.items():
         secrets |= {f"projects.{name}.token": project.token} if project.token else {}
         secrets |= {f"projects.{name}.webhook": project.webhook} if project.webhook else {}
@@ -272,7 +271,7 @@ def _project_mistakes(project: _Project) -> list[str]:
     return mistakes
 
 
-def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str], home: Path) -> Settings:
+def _settings(parsed: _File, environ: Mapping[str, str], home: Path) -> Settings:
     return Settings(
         timezone=parsed.timezone or machine_zone(environ),
         max_running=parsed.scheduler.max_running,
@@ -284,8 +283,8 @@ def _settings(parsed: _File, data: Mapping[str, Any], environ: Mapping[str, str]
         groups=parsed.groups,
         channels={name: secret(channel.url, home) for name, channel in parsed.channels.items()},
         heartbeat=parsed.heartbeat.settings(home),
+        alerts=tuple(parsed.alerts.notify),
         defaults=parsed.defaults,
-        inactive=tuple(name for name in _WITHOUT_BEHAVIOUR if data.get(name)),
     )
 
 

@@ -59,6 +59,7 @@ class DashboardSettings:
 
     host: str = "127.0.0.1"
     port: int = 5000
+    url: str | None = None
     trusted_hosts: tuple[str, ...] = ()
     auth: Auth = "link"
     reading: Reading = "open"
@@ -81,6 +82,17 @@ def _network(value: Any) -> str:
         return str(ipaddress.ip_network(value if isinstance(value, str) else ""))
     except ValueError:
         raise mistake("an address or a network such as 127.0.0.1/32") from None
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        good = parts.scheme in {"http", "https"} and parts.hostname and not (parts.username or parts.query)
+    except ValueError:
+        good = False
+    if not good:
+        raise mistake("where people find the dashboard, as https://windmill.example.com")
+    return value.rstrip("/")
 
 
 def _issuer(value: str) -> str:
@@ -132,6 +144,7 @@ class DashboardTable(Table):
 
     host: Annotated[str, StringConstraints(min_length=1, max_length=255)] = "127.0.0.1"
     port: int = Field(default=5000, ge=0, le=65_535)
+    url: Annotated[str, StringConstraints(max_length=1024), AfterValidator(_url)] | None = None
     trusted_hosts: list[Host] = Field(default=[], max_length=100)
     auth: Auth = "link"
     reading: Reading = "open"
@@ -168,6 +181,7 @@ class DashboardTable(Table):
         return DashboardSettings(
             host=self.host,
             port=self.port,
+            url=self.url,
             trusted_hosts=tuple(self.trusted_hosts),
             auth=self.auth,
             reading=self.reading,

@@ -1,4 +1,4 @@
-"""The dashboard as a process of its own beside the scheduler: started, started again when it dies, ended with us."""
+"""A process of our own beside the scheduler: started, started again when it dies, ended with us."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 # All in seconds.
 BACK_OFF: Final = 1.0  # before the first start after a death; doubles
@@ -20,22 +20,24 @@ PATIENCE: Final = 2.0  # for it to end before it is killed
 REMEMBERED: Final = 100  # lines
 
 
-class DashboardProcess:
-    """Use as a context manager. What the process says is passed on, unless the one before it said the same.
+class LeashedProcess:
+    """`windmill VERB --leashed`. Use as a context manager.
 
-    It holds the other end of a pipe of ours as its stdin and ends when that closes, so also when we are killed.
+    What the process says is passed on, unless the one before it said the same; `trouble` is said when it ends by
+    itself. It holds the other end of a pipe of ours as its stdin and ends when that closes, so also when we are
+    killed.
     """
 
-    def __init__(self, root: Path, options: list[str], say: Callable[[str], None]) -> None:
-        self._command = [sys.executable, "-m", "windmill", "--home", str(root), "dashboard", "--leashed", *options]
-        self._say = say
+    def __init__(self, root: Path, verb: Sequence[str], say: Callable[[str], None], *, trouble: str) -> None:
+        self._command = [sys.executable, "-m", "windmill", "--home", str(root), *verb]
+        self._say, self._trouble = say, trouble
         self._said: deque[str] = deque(maxlen=REMEMBERED)  # by the process before
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="dashboard", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=verb[0], daemon=True)
 
-    def __enter__(self) -> DashboardProcess:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -82,7 +84,7 @@ class DashboardProcess:
             for line in process.stderr or ():
                 self._tell(line.rstrip("\n"), said)
         if not self._stopping.is_set():
-            self._tell("The dashboard is not up; jobs run all the same, and it is tried again.", said)
+            self._tell(self._trouble, said)
         self._said = said
 
     def _tell(self, line: str, said: deque[str]) -> None:
