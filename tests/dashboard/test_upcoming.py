@@ -56,6 +56,12 @@ def test_the_first_starts_are_listed_with_their_zone(site: Site) -> None:
     assert "p/ hello in 10 min Thu 01 Jan, 12:15:00 UTC" in words(site)
 
 
+def test_a_busy_job_leaves_room_for_others_among_the_first_starts(site: Site) -> None:
+    site.put(Batch(jobs=[a_job(), a_job(id="p/later")]))
+    listed = words(site).partition("First starts")[2].partition("Slots")[0]
+    assert (listed.count("hello"), listed.count("later")) == (3, 3)
+
+
 def test_nothing_due_says_what_makes_a_job_due(site: Site) -> None:
     assert "Nothing is due in this time. A job is, when its file has a schedule" in words(site)
 

@@ -26,6 +26,7 @@ STRETCHES: Final = {
 }
 LANES: Final = 50
 LISTED: Final = 10  # single starts
+OF_ONE: Final = 3  # of them that are of the same job, so that a busy one leaves room for others
 MISSED: Final = 20
 DRAWN: Final = 500  # executions of the last day
 FORESEEN: Final = 2000  # starts of all lanes: each has to be found out, which takes its time for cron expressions
@@ -59,11 +60,12 @@ def _future(instant: datetime, length: timedelta) -> dict[str, Any]:
     due = _due(instant + length)
     lanes = _lanes(due[:LANES], instant, length)
     then = _then(lanes)
-    starts = sorted((one.at, lane.job) for lane in lanes for one in lane.starts[:LISTED])[:LISTED]
+    starts = sorted((one.at, lane.job) for lane in lanes for one in lane.starts[:OF_ONE])[:LISTED]
     room = (store().status("scheduler") or {}).get("max_running")
     return {
         "lanes": [(lane, relative(lane.starts[0].at, instant), then.get(lane.job, ())) for lane in lanes],
         "later_count": len(due) - len(lanes),
+        "of_one": OF_ONE,
         "starts": [(at, relative(at, instant), job) for at, job in starts],
         "room": room,
         "crowds": forecast.crowds(forecast.expected(lanes), room)[:CROWDS] if room else [],
