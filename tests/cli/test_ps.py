@@ -86,7 +86,7 @@ def test_a_name_cannot_steer_the_terminal(home: Path) -> None:
     remember(home, executions=[a_running_execution(job="p/\x1b]0;x\x07evil", reason="a\nb\tc")])
     (line,) = windmill(home, "ps").out.splitlines()
     assert "\x1b" not in line
-    assert len(line.split("\t")) == 9
+    assert len(line.split("\t")) == 10
 
 
 def test_an_empty_list_is_empty_and_no_error(home: Path) -> None:

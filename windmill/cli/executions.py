@@ -18,6 +18,7 @@ from windmill.cli.session import Session
 from windmill.cli.tables import Column, show
 from windmill.cli.text import STATE_STYLES, one_line, relative, span, state_word
 from windmill.cli.times import duration
+from windmill.cli.told import progress
 from windmill.cli.verdicts import trigger
 from windmill.core.documents import Document, from_text
 from windmill.core.errors import Refused, Unavailable
@@ -40,6 +41,7 @@ STREAMS: Final = {"stdout": Stream.STDOUT, "stderr": Stream.STDERR}
     help="Only in this state; repeatable.",
 )
 @click.option("--last", metavar="DURATION", help="Only the last 24h, 30m, 7d ...")
+@click.option("--failure", metavar="FINGERPRINT", default="", help="Only what failed like this: see windmill show.")
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @click.pass_obj
 def ps(
@@ -49,6 +51,7 @@ def ps(
     job: str | None,
     states: tuple[str, ...],
     last: str | None,
+    failure: str,
     limit: int | None,
 ) -> None:
     """List what runs or waits to run; with -a or any filter, everything that ever did.
@@ -59,16 +62,18 @@ def ps(
         windmill ps --state failed --last 24h    what failed since yesterday
         windmill ps --job nightly --json         one job's, as JSON
 
-    Piped, the columns are separated by tabs: id, job, state, reason, trigger, slot, started_at, ended_at, exit_code.
+    Piped, the columns are separated by tabs: id, job, state, reason, trigger, slot, started_at, ended_at, exit_code,
+    progress (0 to 1).
     While the store is away, open executions are listed from local files, and the exit status is 5.
     """
-    if not (everything or job or states or last or limit):
+    if not (everything or job or states or last or failure or limit):
         _show_open(session)
         return
     wanted = ExecutionFilter(
         job=recorded_key(session, job) if job else "",
         states=frozenset(map(State, states)),
         since=session.now - duration(last) if last else None,
+        failure=failure,
     )
     show(session, columns(session), _pages(session, wanted, limit), empty="no execution matches")
 
@@ -143,6 +148,7 @@ def columns(session: Session, places: Mapping[str, Place] | None = None) -> list
         ago("started_at"),
         Column(title="took", value=lambda row: row["ended_at"], pretty=lambda row: _took(session, row), right=True),
         Column(title="exit", value=lambda row: row["exit_code"], pretty=_exit, right=True),
+        Column(title="progress", value=lambda row: (row.get("progress") or {}).get("value"), pretty=progress),
     ]
 
 

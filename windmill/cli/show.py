@@ -17,9 +17,11 @@ from windmill.cli.root import Verb
 from windmill.cli.session import Session
 from windmill.cli.tables import show_facts
 from windmill.cli.text import clean, local, relative
+from windmill.cli.told import alike, cause, named, progress
 from windmill.cli.verdicts import verdict
 from windmill.core.documents import Document, from_text, to_text
 from windmill.core.errors import NotFound
+from windmill.core.failures import repeated
 from windmill.core.lineage import followed, followers
 from windmill.core.ports import ExecutionFilter
 from windmill.core.zones import zone
@@ -50,17 +52,25 @@ def _show_execution(session: Session, execution: Document) -> None:
     from windmill.app.suspects import suspects
 
     suspected = suspects(session.home, session.store, execution)
+    again = repeated(execution, session.store)
     possible, remark = exact_rerun(session, execution)
     place = line_of(session).get(execution["id"])
     if session.json:
         exact = {"possible": possible, "remark": remark}
-        session.print_json(execution | {"suspects": suspected, "exact": exact, "line": place and place._asdict()})
+        same = {"count": again[0], "first": again[1]["id"]} if again else None
+        known = {"suspects": suspected, "exact": exact, "line": place and place._asdict(), "failed_alike": same}
+        session.print_json(execution | known)
         return
     following = followed(session.store, execution, session.store.jobs())
-    facts = [(name, _readable(value) if session.on_terminal else value) for name, value in execution.items()]
-    again = ("yes" if possible else "no") + (f": {remark}" if remark else "")
-    waits = in_line(place) if place else ""
-    show_facts(session, [*facts, ("why", verdict(execution)), ("in line", waits), ("exact rerun", again)])
+    told = {"progress": progress(execution), "facts": named(execution.get("facts", {})), "failure": cause(execution)}
+    facts = [(name, _readable(value) if session.on_terminal else value) for name, value in (execution | told).items()]
+    more = {
+        "why": verdict(execution),
+        "failed alike": alike(*again, session.now) if again else "",
+        "in line": in_line(place) if place else "",
+        "exact rerun": ("yes" if possible else "no") + (f": {remark}" if remark else ""),
+    }
+    show_facts(session, [*facts, *more.items()])
     _print_section("followed by", [f"{one['job']}  {one['id']}  {verdict(one)}" for one in following])
     _print_section("commits since it last succeeded", [_commit(commit) for commit in suspected])
 
@@ -71,9 +81,7 @@ def _commit(commit: Document) -> str:
 
 
 def _readable(value: object) -> object:
-    if isinstance(value, dict):
-        return ", ".join(f"{name}={item}" for name, item in value.items())
-    return value
+    return named(value) if isinstance(value, dict) else value
 
 
 def _show_job(session: Session, key: str) -> None:
