@@ -28,7 +28,8 @@ def scheduler(seconds: float, *, left: bool = False) -> Batch:
 
 
 def test_an_empty_home_is_told_what_to_do_next(site: Site) -> None:
-    assert "No jobs yet. Put a YAML file in jobs.d/" in site.page()
+    assert "No jobs yet." in site.page()
+    assert "Compose the first job" in site.page()
 
 
 def test_a_job_stands_there_with_its_last_and_next_start(site: Site) -> None:

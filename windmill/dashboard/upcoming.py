@@ -28,6 +28,7 @@ LANES: Final = 50
 LISTED: Final = 10  # single starts
 OF_ONE: Final = 3  # of them that are of the same job, so that a busy one leaves room for others
 MISSED: Final = 20
+FOLDED: Final = 200  # skipped executions, of which those alike share a line
 DRAWN: Final = 500  # executions of the last day
 FORESEEN: Final = 2000  # starts of all lanes: each has to be found out, which takes its time for cron expressions
 CROWDS: Final = 3
@@ -44,14 +45,15 @@ def page() -> str:
     hours = asked if asked in STRETCHES else 24
     instant = now()
     skipped = store().executions(
-        ExecutionFilter(states=frozenset({State.SKIPPED}), since=instant - DAY), limit=MISSED
+        ExecutionFilter(states=frozenset({State.SKIPPED}), since=instant - DAY), limit=FOLDED
     )
     return render_template(
         "upcoming.html",
         stretches={length: str(name) for length, name in STRETCHES.items()},
         hours=hours,
         marks=forecast.hours(min(instant, instant + timedelta(hours=hours)), abs(timedelta(hours=hours))),
-        missed=[_missed(one, instant) for one in skipped.items],
+        missed=_missed(skipped.items, instant)[:MISSED],
+        more_missed=skipped.next is not None,
         **(_past(instant) if hours < 0 else _future(instant, timedelta(hours=hours))),
     )
 
@@ -123,12 +125,20 @@ def _then(lanes: list[forecast.Lane]) -> dict[str, list[forecast.Then]]:
     return {lane.job: forecast.then(lane, below, usual)[:FOLLOWING] for lane in lanes}
 
 
-def _missed(execution: Document, instant: datetime) -> Document:
-    slot = from_text(execution["slot"] or execution["queued_at"]) or instant
-    return {
-        "job": execution["job"],
-        "slot": execution["slot"] or execution["queued_at"],
-        "since": relative(slot, instant),
-        "why": why(execution),
-        "further": execution["coalesced"],
-    }
+def _missed(executions: Sequence[Document], instant: datetime) -> list[Document]:
+    """Return what was not executed, the newest first; of one job for one reason the newest slot stands for all."""
+    found: dict[tuple[str, str], Document] = {}
+    for one in executions:
+        at, reason = one["slot"] or one["queued_at"], why(one)
+        if known := found.get((one["job"], reason)):
+            known["further"] += 1 + one["coalesced"]
+            continue
+        since = relative(from_text(at) or instant, instant)
+        found[one["job"], reason] = {
+            "job": one["job"],
+            "slot": at,
+            "since": since,
+            "why": reason,
+            "further": one["coalesced"],
+        }
+    return list(found.values())
