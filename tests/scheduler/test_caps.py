@@ -32,6 +32,13 @@ def test_jobs_of_a_group_share_its_cap(tmp_path: Path) -> None:
     assert started(bench) == ["dw/a", "dw/free", "dw/b"]
 
 
+def test_the_place_of_a_start_that_failed_is_given_to_the_next_at_once(tmp_path: Path) -> None:
+    bench = Bench(tmp_path, max_running=1)
+    bench.define(a_job(name="a", project="a-ghost"), a_job(name="b"))
+    bench.at(T0)
+    assert started(bench) == ["dw/b"]
+
+
 def test_a_cap_that_is_raised_counts_at_once(tmp_path: Path) -> None:
     bench = a_full_group(tmp_path)
     bench.performer.caps = Caps(max_running=8, groups={"warehouse": 3})

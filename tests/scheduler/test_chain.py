@@ -15,10 +15,10 @@ from tests.scheduler.test_scheduler import Bench
 from tests.support.world import HOUR, MINUTE, T0, a_job
 from windmill.core.documents import Document
 from windmill.core.entries import execution_of
-from windmill.core.events import PauseRequested, ResumeRequested
-from windmill.core.model import After, CatchUp, Execution, Job, Retry, Schedule, State, When
+from windmill.core.events import PauseRequested, ResumeRequested, RunRequested
+from windmill.core.model import After, CatchUp, Execution, Job, Overrun, Retry, Schedule, State, When
 from windmill.core.ports import Kind, Plan
-from windmill.core.state import Pause, absorb, state_from_document, state_to_document
+from windmill.core.state import ManualRequest, Pause, absorb, state_from_document, state_to_document
 
 
 class Line(Bench):
@@ -198,9 +198,6 @@ def test_a_pause_leaves_out_what_would_have_followed(line: Line) -> None:
 
 
 def test_a_start_by_hand_is_followed_too(line: Line) -> None:
-    from windmill.core.events import RunRequested  # noqa: PLC0415 - here alone
-    from windmill.core.state import ManualRequest  # noqa: PLC0415 - here alone
-
     line.define(replace(EXTRACT, schedule=None), follower())
     line.performer.perform(line.table.apply("dw/extract", RunRequested(ManualRequest(id="m")), line.now), line.now)
     line.at(T0)
@@ -412,6 +409,28 @@ def test_every_slot_is_blocked_whose_slot_upstream_was_missed(line: Line, tmp_pa
     blocked = ("load", "blocked: dw/extract was skipped (missed)")
     assert second.skipped() == [("extract", "missed"), *[blocked] * 4]
     second.ledger.close()
+
+
+def test_a_resume_of_a_job_that_is_not_paused_skips_nothing_that_waits(line: Line) -> None:
+    line.define(EXTRACT, scheduled())
+    line.at(T0)
+    line.at(T0 + 30 * MINUTE)
+    line.performer.perform(line.table.apply("dw/load", ResumeRequested("s"), line.now), line.now)
+    line.finish("extract")
+    assert (line.started(), line.skipped()) == (["extract", "load"], [])
+
+
+def test_a_slot_that_waits_did_not_find_its_job_running(line: Line) -> None:
+    load = replace(Schedule(interval=HOUR, start_at=T0 + 30 * MINUTE), overrun=Overrun.SKIP)
+    line.define(EXTRACT, replace(scheduled(), schedule=load))
+    line.at(T0)
+    line.at(T0 + 30 * MINUTE)
+    line.performer.perform(line.table.apply("dw/load", RunRequested(ManualRequest(id="m")), line.now), line.now)
+    line.at(line.now)
+    line.finish("load")
+    line.finish("extract")
+    assert line.skipped() == []
+    assert line.newest("load").execution.slot == T0 + 30 * MINUTE
 
 
 # Files that change

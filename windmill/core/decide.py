@@ -61,6 +61,7 @@ from windmill.core.settling import (
     skip_all,
     skip_piece,
     skipping,
+    waits,
 )
 from windmill.core.state import (
     BLOCKED,
@@ -100,6 +101,8 @@ def decide(definition: Definition, state: JobState, event: Event, now: datetime)
             by_itself = state.open is not None and state.open.trigger in {*SCHEDULED, Cause.AFTER}
             state, orders = _give_up_queued(state, now, reason="paused") if by_itself else (state, [])
             return state, [*orders, Answer(request)]
+        case ResumeRequested(request) if state.paused is None:
+            return state, [Answer(request)]
         case ResumeRequested(request):
             state, orders = advance(definition, skipping(replace(state, paused=None), now, "paused"), now)
             return state, [*orders, Answer(request)]
@@ -112,8 +115,8 @@ def wakes_at(definition: Definition, state: JobState) -> datetime | None:
     if not _free(definition, state):
         return None
     slot, bound = next_slot(definition, state), ready_until(definition.upstreams)
-    waits = slot is not None and bound is not None and slot >= bound and not (state.paused or state.skip_until)
-    if waits and state.held is not None and definition.trigger is not None:
+    early = slot is not None and bound is not None and slot >= bound and not (state.paused or state.skip_until)
+    if early and state.held is not None and definition.trigger is not None:
         slot = definition.trigger.next_after(max(state.covered, state.held))
     instants = [slot]
     if state.retry is not None and state.open is None:
@@ -237,7 +240,7 @@ def _judged(definition: Definition, state: JobState, ended: Execution, until: da
         state = replace(state, last=end_of(ended))
     else:
         state = replace(state, retry=PendingRetry(at=retry_at, of=ended, exact=exact))
-    if job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
+    if job.schedule is not None and job.schedule.overrun is Overrun.SKIP and not waits(definition, state):
         state = skipping(state, until, "overrun")
     return state
 
@@ -284,8 +287,7 @@ def _returned(definition: Definition, state: JobState, now: datetime) -> Decisio
         orders += more
     if state.open is not None:
         return state, ([*orders, Admit(state.open)] if state.open.state is State.QUEUED else orders)
-    held = state.held is not None and (slot := next_slot(definition, state)) is not None and slot <= state.held
-    if job is not None and job.schedule is not None and state.paused is None and not held:
+    if job is not None and job.schedule is not None and state.paused is None and not waits(definition, state):
         schedule = job.schedule
         if schedule.catch_up is CatchUp.NONE:
             state = skipping(state, now - LATE, "missed")

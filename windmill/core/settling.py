@@ -37,6 +37,12 @@ def due_slots(definition: Definition, state: JobState, now: datetime) -> list[da
     return slots(definition.trigger, after=state.covered, until=now, limit=limit)
 
 
+def waits(definition: Definition, state: JobState) -> bool:
+    """True where slots came due in sight of a scheduler and are held by upstreams."""
+    slot = next_slot(definition, state) if state.held is not None else None
+    return slot is not None and state.held is not None and slot <= state.held
+
+
 def replays(job: Job, state: JobState, slot: datetime) -> bool:
     """True for a slot that catch_up: all wants to have an execution of its own."""
     if job.schedule is None or job.schedule.catch_up is not CatchUp.ALL:

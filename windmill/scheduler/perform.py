@@ -98,18 +98,22 @@ class Performer:
 
     def admit(self, now: datetime) -> None:
         """Start what the cap allows, in order; write down what has to wait."""
-        places = self.caps.max_running - len(self.running) + len(self._syncing)
-        starting = self._queue.take(places, self._room() if self._queue else None)
-        for key in [*starting, *self._syncs.take(SYNCS_AT_ONCE - len(self._syncing))]:
-            execution = self._table[key].state.open
-            if execution is not None:
-                self._start(execution, now)
+        while starting := self._take():  # again, as the place of a start that failed is free
+            for key in starting:
+                execution = self._table[key].state.open
+                if execution is not None:
+                    self._start(execution, now)
         fresh, self._fresh = self._fresh, []
         for identity in fresh:
             waiting = self._queue.job_of(identity) or self._syncs.job_of(identity)
             execution = self._table[waiting].state.open if waiting else None
             if execution is not None:
                 self._ledger.record(execution, now)
+
+    def _take(self) -> list[str]:
+        places = self.caps.max_running - len(self.running) + len(self._syncing)
+        starting = self._queue.take(places, self._room() if self._queue else None)
+        return [*starting, *self._syncs.take(SYNCS_AT_ONCE - len(self._syncing))]
 
     def _add(self, execution: Execution) -> None:
         if is_system(execution.job):
