@@ -77,6 +77,19 @@ def test_a_slot_that_was_skipped_is_shown_with_its_reason(site: Site) -> None:
     assert "p/ hello 5 min ago and 2 more missed: the scheduler was not running" in words(site)
 
 
+def test_slots_of_a_job_that_were_skipped_for_one_reason_share_a_line(site: Site) -> None:
+    facts = {"state": State.SKIPPED, "started_at": None, "ended_at": NOON}
+    slots = [NOON - timedelta(minutes=5 * number) for number in (3, 2, 1)]
+    paused = [
+        an_execution(id=f"{number:016x}", slot=slot, reason="paused", **facts) for number, slot in enumerate(slots)
+    ]
+    site.put(Batch(executions=[*paused, an_execution(id="f" * 16, slot=NOON, reason="missed", **facts)]))
+    shown = words(site)
+    assert "p/ hello 10 min ago and 2 more the job was paused" in shown
+    assert shown.count("the job was paused") == 1
+    assert "missed: the scheduler was not running" in shown
+
+
 def test_nothing_that_others_wrote_becomes_markup(site: Site) -> None:
     key = f"p/{CANARY}"
     skipped = an_execution(id="2" * 16, job=key, state=State.SKIPPED, reason=CANARY, started_at=None, exit_code=None)
