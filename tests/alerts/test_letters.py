@@ -64,6 +64,13 @@ def test_each_way_to_fail_has_its_words(facts: dict[str, Any], words: str) -> No
     assert words in body(execution=execution).splitlines()
 
 
+def test_a_failure_says_how_often_it_happened_in_this_way_before() -> None:
+    first = an_execution(state=State.FAILED, revision="main@sha1:" + "a" * 40)
+    words = "Alike: it failed in this way 12 times since commit aaaaaaaaaa, first 2026-01-01 13:00:00 Europe/Rome"
+    assert words in body(alike=(12, first)).splitlines()
+    assert "Alike" not in body(alike=(1, first))
+
+
 @pytest.mark.parametrize("rule", Rule)
 def test_every_rule_has_a_subject(rule: Rule) -> None:
     alert = Alert(rule=rule, about="p/hello", first="1", since=NOON)

@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 from typing import Any, Final
 
 from windmill.alerts.rules import Alert, Rule
-from windmill.core.documents import Document
+from windmill.core.documents import Document, from_text
 from windmill.core.tracebacks import Fault
 
 LINES: Final = 20  # of output
@@ -49,6 +49,7 @@ class Context:
 
     execution: Document | None = None
     fault: Fault | None = None
+    alike: tuple[int, Document] | None = None  # see core.failures.repeated
     suspects: Sequence[Document] = ()
     tail: str = ""
     owner: str = ""
@@ -109,6 +110,8 @@ def _facts(alert: Alert, context: Context, zone: tzinfo) -> list[str]:
         fault = context.fault
         place = f" at {fault.place}" + (f" in {fault.function}" if fault.function else "") if fault.place else ""
         lines.append(f"Error: {plain(fault.error)}{plain(place) and ' ' + plain(place)}")
+    if context.alike is not None and context.alike[0] > 1:
+        lines.append(f"Alike: {_alike(*context.alike, zone)}")
     if context.execution is not None and context.execution.get("revision"):
         lines.append(f"Revision: {plain(context.execution['revision'])}")
     if context.owner:
@@ -126,6 +129,13 @@ def _what(execution: dict[str, Any]) -> str:
         said = ":".join(filter(None, (word.replace("_", " "), sentence))) or _STATES.get(execution["state"], "")
     attempt = f", after {execution['attempt']} attempts" if execution["attempt"] > 1 else ""
     return plain(said)[:WIDTH] + attempt
+
+
+def _alike(count: int, first: Document, zone: tzinfo) -> str:
+    _, mark, commit = str(first.get("revision") or "").rpartition("@sha1:")
+    since = f" since commit {plain(commit)[:10]}" if mark else ""
+    at = from_text(first["queued_at"])
+    return f"it failed in this way {count} times{since}" + (f", first {local(at, zone)}" if at else "")
 
 
 def _commits(suspects: Sequence[Document]) -> str:

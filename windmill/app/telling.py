@@ -10,6 +10,7 @@ from windmill.app.home import Home
 from windmill.app.suspects import suspects
 from windmill.core.documents import Document
 from windmill.core.errors import Unavailable
+from windmill.core.failures import repeated
 from windmill.core.ports import Store
 from windmill.core.tracebacks import fault
 
@@ -27,7 +28,12 @@ def context_of(home: Home, store: Store, alert: Alert) -> Context:
     output = b"".join(block.data for block in store.output_tail(execution["id"], size=TAIL))[-TAIL:]
     tail = output.decode(errors="replace")
     return Context(
-        execution=execution, fault=fault(tail), suspects=_suspects(home, store, execution), tail=tail, owner=owner
+        execution=execution,
+        fault=fault(tail),
+        alike=repeated(execution, store),
+        suspects=_suspects(home, store, execution),
+        tail=tail,
+        owner=owner,
     )
 
 
