@@ -47,6 +47,11 @@ def test_a_job_stands_behind_everything_it_comes_after() -> None:
     assert lineage("p/d", jobs).levels == [["p/a"], ["p/b"], ["p/c"], ["p/d"]]
 
 
+def test_what_comes_after_nothing_stands_in_the_first_step() -> None:
+    jobs = [job("p/a"), job("p/b", "p/a"), job("p/c", "p/b", "p/rates"), job("p/rates")]
+    assert lineage("p/c", jobs).levels == [["p/a", "p/rates"], ["p/b"], ["p/c"]]
+
+
 def test_a_job_that_is_named_and_not_there_has_its_place() -> None:
     assert lineage("p/load", [LOAD]).levels == [["p/extract"], ["p/load"]]
 

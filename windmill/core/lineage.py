@@ -22,7 +22,7 @@ Edges = Mapping[str, Iterable[str]]
 class Lineage:
     """The jobs by level, those that come first first; `present` is the place of the level of the job itself.
 
-    A job stands as far from it as the longest way between them. `more` are not named.
+    A job stands right behind the last of those it comes after. `more` are not named.
     """
 
     levels: Sequence[Sequence[str]]
@@ -47,12 +47,13 @@ def lineage(key: str, jobs: Iterable[Document]) -> Lineage:
             below.setdefault(one, []).append(job)
     after = _distances(key, below)
     before = {job: far for job, far in _distances(key, above).items() if job not in after}
-    places = sorted([(far, 1, job) for job, far in after.items()] + [(far, -1, job) for job, far in before.items()])
+    place = {**_from_the_first(before, above), **after}
+    near = sorted([(far, job) for job, far in (before | after).items()])
     levels: dict[int, list[str]] = {0: [key]}
-    for far, side, job in places[:MANY]:
-        levels.setdefault(side * far, []).append(job)
+    for _, job in near[:MANY]:
+        levels.setdefault(place[job], []).append(job)
     ordered = sorted(levels)
-    return Lineage([levels[level] for level in ordered], ordered.index(0), max(len(places) - MANY, 0))
+    return Lineage([sorted(levels[level]) for level in ordered], ordered.index(0), max(len(near) - MANY, 0))
 
 
 def followers(key: str, jobs: Iterable[Document]) -> list[str]:
@@ -105,6 +106,15 @@ def _arrived(above: Document, last: Document | None, answered: str | None) -> bo
     if above["when"] == When.FAILURE and last["state"] not in FAILURES:
         return False
     return bool(answered != last["id"])
+
+
+def _from_the_first(before: Mapping[str, int], above: Edges) -> dict[str, int]:
+    """Return the levels, all below 0, of the jobs before, by how far each stands from the job at most."""
+    place: dict[str, int] = {}
+    for job in sorted(before, key=lambda job: -before[job]):
+        behind = [place[one] + 1 for one in above.get(job, ()) if one in place]
+        place[job] = min(max(behind, default=-max(before.values())), -1)
+    return place
 
 
 def _distances(key: str, edges: Edges) -> dict[str, int]:

@@ -79,7 +79,7 @@ def following(execution: Document) -> list[Document]:
 
 def _link(key: str, job: Document | None, latest: Document | None, before: Sequence[str], *, present: bool) -> Link:
     above = job.get("after", ()) if job else ()
-    plain = [one["job"] for one in above] == list(before) and all(one["when"] == SUCCESS for one in above)
+    plain = {one["job"] for one in above} == set(before) and all(one["when"] == SUCCESS for one in above)
     return Link(
         job=key,
         latest=latest and lately(latest, now()),
