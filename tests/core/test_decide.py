@@ -129,6 +129,17 @@ def test_catch_up_all_executes_every_missed_slot_in_order() -> None:
     assert [one.trigger for one in world.started[1:5]] == [Cause.CATCH_UP] * 4
 
 
+@pytest.mark.parametrize("catch_up", [CatchUp.LAST, CatchUp.ALL])
+def test_what_is_caught_up_did_not_find_the_job_running(catch_up: CatchUp) -> None:
+    world = World(a_job(hourly(catch_up=catch_up, overrun=Overrun.SKIP)), takes=10 * MINUTE).until(T0)
+    world.run("m", wait=True)
+    world.restart(T0 + timedelta(hours=4, minutes=30))
+    world.until(T0 + timedelta(hours=5, minutes=30))
+    caught = [one.slot for one in world.started if one.trigger is Cause.CATCH_UP]
+    assert caught == clock("01:00", "02:00", "03:00", "04:00")[-1 if catch_up is CatchUp.LAST else 0 :]
+    assert "overrun" not in world.reasons()
+
+
 def test_catch_up_all_keeps_one_execution_a_slot_also_while_a_cap_holds_them() -> None:
     world = World(a_job(hourly(catch_up=CatchUp.ALL))).until(T0 + 30 * MINUTE)
     world.capped = True

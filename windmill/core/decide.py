@@ -240,7 +240,11 @@ def _judged(definition: Definition, state: JobState, ended: Execution, until: da
         state = replace(state, last=end_of(ended))
     else:
         state = replace(state, retry=PendingRetry(at=retry_at, of=ended, exact=exact))
-    if job.schedule is not None and job.schedule.overrun is Overrun.SKIP and not waits(definition, state):
+    slot = next_slot(definition, state)
+    found_it_open = (
+        slot is not None and slot > ended.queued_at
+    )  # one that waited already, for whatever reason, did not
+    if found_it_open and job.schedule is not None and job.schedule.overrun is Overrun.SKIP:
         state = skipping(state, until, "overrun")
     return state
 
