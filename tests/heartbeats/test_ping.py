@@ -55,8 +55,8 @@ def test_a_query_that_is_there_stays() -> None:
 
 
 def test_the_body_is_whole_last_lines_within_its_bound() -> None:
-    output = b"".join(b"line %d\n" % number for number in range(5000))
-    body = told(State.FAILED, exit_code=1, reason="r" * 20_000, output=output).body
+    output = b"".join(b"line %04d\n" % number for number in range(5000))
+    body = told(State.FAILED, exit_code=1, reason="r" * 20_004, output=output).body
     assert len(body) <= BODY_MAX
     lines = body.splitlines()
     assert lines[-1] == b"line 4999"

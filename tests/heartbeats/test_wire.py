@@ -1,11 +1,19 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from datetime import UTC, datetime
 from ipaddress import ip_network
+from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from tests.support.sink import Raw, Sink
 from windmill.core.errors import WindmillError
@@ -117,7 +125,71 @@ def test_a_server_that_never_stops_is_not_read_to_its_end() -> None:
         send(parse(server.url()), WANTED, allow=HERE)
 
 
-def test_a_certificate_of_nobody_is_not_accepted() -> None:
+def test_what_speaks_no_tls_is_a_failure() -> None:
     with Raw(lambda connection: connection.sendall(b"plain text\r\n")) as server:
         failure = refused(server.url().replace("http:", "https:"))
     assert "TLS" in failure.message
+
+
+def test_a_handshake_that_never_ends_is_left_in_time() -> None:
+    with Raw(until_closed) as server, pytest.raises(Undelivered, match="no answer in time"):
+        send(parse(server.url().replace("http:", "https:")), WANTED, allow=HERE, connect_seconds=0.2)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> Path:
+    """A certificate of sink.example with its key, which vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sink.example")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("sink.example")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path = tmp_path / "certificate.pem"
+    path.write_bytes(made.public_bytes(pem) + key.private_bytes(pem, *plain))
+    return path
+
+
+@pytest.fixture
+def secure_server(certificate: Path) -> Iterator[Raw]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+
+    def answer(connection: socket.socket) -> None:
+        with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+            got = b""
+            while WANTED.body not in got:
+                got += secured.recv(4096)
+            secured.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with Raw(answer) as server:
+        yield server
+
+
+def securely(server: Raw, host: str, trust: ssl.SSLContext | None) -> None:
+    url = parse(f"https://{host}:{server.port}/HUSH")
+    send(url, WANTED, allow=HERE, resolve=lambda _host, _port: ["127.0.0.1"], trust=trust)
+
+
+def test_over_tls_the_host_is_known_by_its_name(secure_server: Raw, certificate: Path) -> None:
+    securely(secure_server, "sink.example", ssl.create_default_context(cafile=str(certificate)))
+
+
+def test_a_certificate_of_another_host_is_not_accepted(secure_server: Raw, certificate: Path) -> None:
+    with pytest.raises(Undelivered, match="certificate"):
+        securely(secure_server, "other.example", ssl.create_default_context(cafile=str(certificate)))
+
+
+def test_a_certificate_that_nobody_vouches_for_is_not_accepted(secure_server: Raw) -> None:
+    with pytest.raises(Undelivered, match="certificate"):
+        securely(secure_server, "sink.example", None)

@@ -104,7 +104,7 @@ def _target(url: Url, end: str, fields: dict[str, str]) -> str:
 
 def _body(ping: Ping, output: bytes) -> bytes:
     """Return the reason and whole last lines of the output, BODY_MAX bytes at most."""
-    head = f"{ping.reason}\n".encode()[: BODY_MAX // 2] if ping.reason else b""
+    head = ping.reason.encode()[: BODY_MAX // 2] + b"\n" if ping.reason else b""
     room = BODY_MAX - len(head)
     if len(output) <= room:
         return head + output

@@ -37,18 +37,20 @@ def send(
     resolve: Resolve = resolved,
     connect_seconds: float = CONNECT_SECONDS,
     read_seconds: float = READ_SECONDS,
+    trust: ssl.SSLContext | None = None,
 ) -> None:
-    """Send the request; a proxy is never used and a redirect never followed.
+    """Send the request; a proxy is never used and a redirect never followed. `trust` is the machine's by default.
 
     Raises WindmillError without any part of the URL: Undelivered, or what `permitted` raises.
     """
     addresses = permitted(url, allow, resolve)
+    context = (trust or _trust()) if url.secure else None
     try:
-        with _connected(url, addresses, connect_seconds) as connection:
-            sort = http.client.HTTPSConnection if url.secure else http.client.HTTPConnection
-            client = sort(url.host, url.port)
+        with _connected(url, addresses, connect_seconds, context) as connection:
+            client = _client(url, context)
             client.sock = connection  # what is open already is not opened to somewhere else
             headers = {"User-Agent": "WindMill", "Content-Type": "text/plain; charset=utf-8", "Connection": "close"}
+            connection.settimeout(read_seconds)
             client.request(request.method, request.target, request.body or None, headers)
             status = _status(connection, time.monotonic() + read_seconds)
     except ssl.SSLError:
@@ -64,7 +66,9 @@ def send(
         raise Undelivered(f"the answer was {status}{redirected}", again=status >= 500 or status == 429)  # noqa: PLR2004
 
 
-def _connected(url: Url, addresses: Sequence[Address], seconds: float) -> socket.socket:
+def _connected(
+    url: Url, addresses: Sequence[Address], seconds: float, context: ssl.SSLContext | None
+) -> socket.socket:
     """Return a connection to the first address that takes one, the time shared by all of them."""
     deadline = time.monotonic() + seconds
     failure: OSError = TimeoutError()
@@ -76,15 +80,23 @@ def _connected(url: Url, addresses: Sequence[Address], seconds: float) -> socket
         except OSError as error:
             failure = error
             continue
-        plain.settimeout(seconds)
-        if not url.secure:
-            return plain
-        try:
-            return _trust().wrap_socket(plain, server_hostname=url.host)
-        except BaseException:
-            plain.close()
-            raise
+        return _secured(plain, url.host, deadline, context) if context else plain
     raise failure
+
+
+def _secured(plain: socket.socket, host: str, deadline: float, context: ssl.SSLContext) -> socket.socket:
+    try:
+        plain.settimeout(max(0.001, deadline - time.monotonic()))
+        return context.wrap_socket(plain, server_hostname=host)
+    except BaseException:
+        plain.close()
+        raise
+
+
+def _client(url: Url, context: ssl.SSLContext | None) -> http.client.HTTPConnection:
+    if context:
+        return http.client.HTTPSConnection(url.host, url.port, context=context)
+    return http.client.HTTPConnection(url.host, url.port)
 
 
 def _status(connection: socket.socket, deadline: float) -> int | None:

@@ -194,7 +194,7 @@ class HeartbeatKeys(Strict):
     """A URL that is called at start and end: exactly one of from_env and from_file."""
 
     from_env: Variable | None = Field(default=None, description="Variable that holds the URL.")
-    from_file: Text | None = Field(default=None, description="File that holds the URL.")
+    from_file: Text | None = Field(default=None, description="File that holds the URL, by its absolute path.")
 
 
 class JobKeys(Strict):
