@@ -72,6 +72,20 @@ def test_a_rerun_runs_the_commit_the_definition_and_the_params_of_then(
     assert (again["retry_of"], again["author"], again["subject"]) == (ran["id"], "Ada <ada@example.com>", "Say a")
 
 
+@pytest.mark.parametrize("how", [[], ["--head"]])
+def test_a_rerun_may_be_given_other_params_than_then(pulled: Live, upstream: Upstream, how: list[str]) -> None:
+    pulled.up()
+    pulled.cli("sync", "r")
+    pulled.cli("run", "r/job", "-p", "day=friday")
+    ran = last(pulled, "r/job")
+    assert pulled.cli("rerun", *how, ran["id"], "-p", "day=sunday").stdout == "a fact-a --a sunday\n"
+    again = last(pulled, "r/job")
+    assert (again["params"], again["retry_of"]) == ({"day": "sunday"}, ran["id"])
+    refused = pulled.cli("rerun", *how, ran["id"], "-p", "hour=3", check=False)
+    assert refused.returncode == 1
+    assert 'unknown parameter "hour"' in refused.stderr
+
+
 def test_a_rerun_of_the_head_runs_the_job_as_it_stands(pulled: Live, upstream: Upstream) -> None:
     pulled.up()
     ran = run_a_then_publish_b(pulled, upstream)

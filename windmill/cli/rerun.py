@@ -7,7 +7,7 @@ import rich_click as click
 from windmill.cli.asking import new_request
 from windmill.cli.errors import Exit
 from windmill.cli.root import Verb
-from windmill.cli.run import start
+from windmill.cli.run import pair, start
 from windmill.cli.session import Session
 from windmill.core import wishes
 from windmill.core.documents import Document
@@ -17,15 +17,19 @@ from windmill.core.model import is_system
 
 @click.command(cls=Verb)
 @click.argument("identity", metavar="ID")
+@click.option(
+    "-p", "--param", "given", multiple=True, metavar="NAME=VALUE", help="Another value than then; repeatable."
+)
 @click.option("--head", is_flag=True, help="Run the job as it stands now, and not what that execution ran.")
 @click.option("-d", "--detach", is_flag=True, help="Print the new execution's id and leave at once.")
 @click.pass_obj
-def rerun(session: Session, identity: str, head: bool, detach: bool) -> int:
+def rerun(session: Session, identity: str, given: tuple[str, ...], head: bool, detach: bool) -> int:
     """Run again exactly what an earlier execution ran.
 
     Examples:
         windmill rerun 3f2a91           first digits of an id do
         windmill rerun --head 3f2a91    the same params, but the job as it stands now
+        windmill rerun 3f2a91 -p day=4  the same but for one param
         windmill rerun -d 3f2a91        start it, print the new id, leave
 
     That is the same commit with its environment, the same definition and the same params. A revision that is no
@@ -36,6 +40,7 @@ def rerun(session: Session, identity: str, head: bool, detach: bool) -> int:
     if known is None:
         raise NotFound(f'no execution has an id that begins with "{identity}"', hint="windmill ps -a lists all")
     asked = wishes.rerun(known) if head else _exactly(session, known)
+    asked["params"] |= dict(map(pair, given))
     if "definition" in asked:
         _provide(session, known)
     return start(session, new_request(session, **asked), detach=detach)

@@ -44,11 +44,12 @@ def run(session: Session, job: str, given: tuple[str, ...], detach: bool, wait: 
     here, unless -d is given.
     """
     key = wanted_key(session, job)
-    request = new_request(session, **wishes.run(key, dict(map(_pair, given)), wait=wait))
+    request = new_request(session, **wishes.run(key, dict(map(pair, given)), wait=wait))
     return start(session, request, detach=detach)
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """Return the name and value of NAME=VALUE. Raises BadParameter."""
     name, equals, value = text.partition("=")
     if not name or not equals:
         raise click.BadParameter(f'"{text}" is not NAME=VALUE', param_hint="-p")
