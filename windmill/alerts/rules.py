@@ -72,6 +72,11 @@ class Wanted:
         """Everybody who may hear of the job."""
         return frozenset((*self.on_failure, *self.on_recovery, *self.on_late))
 
+    @property
+    def expects(self) -> bool:
+        """True when there is something to look at while nothing happens."""
+        return any(value is not None for value in (self.late_after, self.max_age, self.slower_than))
+
     def told(self, rule: Rule) -> tuple[str, ...]:
         """Return the channels that hear of what this rule found about the job."""
         if rule in {Rule.LATE, Rule.OLD, Rule.SLOW}:

@@ -37,7 +37,8 @@ class Watch:
         self._home = HomeWatch((known or {}).get("home", []))
         self._revision: str | None = None
         self._jobs: dict[str, tuple[Wanted, Document]] = {}
-        self._settled: dict[str, datetime] = {}
+        self._expecting: list[tuple[Wanted, Document]] = []
+        self._next: dict[str, datetime | None] = {}  # by job: its first slot that may not have been started
         self._succeeded: dict[str, datetime] = {}
         self._hold: datetime | None = None
 
@@ -69,10 +70,9 @@ class Watch:
         found = list(self._of_ended(store, ended, memory, tuple(home_channels)))
         if self._hold is None and cursor.until + timedelta(minutes=1) > now and self._home.hears(beat, now):
             by_job = {one["job"]: one for one in running.values() if one["state"] == State.RUNNING}
-            for job, (wanted, document) in self._jobs.items():
-                if not _halted(document, now):
-                    runs = by_job.get(job)
-                    found += self._of_now(store, wanted, document, memory=memory, running=runs, now=now)
+            for wanted, job in self._expecting:
+                if not _halted(job, now):
+                    found += self._of_now(store, wanted, job, memory=memory, running=by_job.get(job["id"]), now=now)
         found += [(alert, tuple(home_channels)) for alert in self._home.look(beat, projects, now)]
         self._memory = {job: known for job, known in memory.items() if known and job in self._jobs}
         self._cursor = cursor
@@ -86,7 +86,8 @@ class Watch:
             return
         known = {job["id"]: (rules.wanted_of(job), job) for job in store.jobs() if not job.get("deleted")}
         self._jobs = {job: one for job, one in known.items() if one[0].channels}
-        self._settled.clear()
+        self._expecting = [one for one in self._jobs.values() if one[0].expects]
+        self._next.clear()
         self._succeeded.clear()
         self._revision = revision
 
@@ -134,16 +135,15 @@ class Watch:
 
     def _not_started(self, store: Store, job: Document, before: datetime) -> datetime | None:
         """Return the oldest slot up to `before` that was not started, None where all were or are settled."""
-        settled = self._settled.get(job["id"])
-        if settled is not None and ((due := self._due(job, settled)) is None or due > before):
+        key = job["id"]
+        if key in self._next and ((due := self._next[key]) is None or due > before):
             return None
-        newest = newest_slot(store, job["id"])
-        known = [from_text(job["covered"]), rules.settled_by(newest) if newest else None]
-        self._settled[job["id"]] = settled = max(filter(None, known))
+        newest = newest_slot(store, key)
         if newest and newest["state"] == State.QUEUED:
-            due = from_text(newest["coalesced_from"] or newest["slot"])
+            due = self._next[key] = from_text(newest["coalesced_from"] or newest["slot"])
         else:
-            due = self._due(job, settled)
+            known = [from_text(job["covered"]), rules.settled_by(newest) if newest else None]
+            due = self._next[key] = self._due(job, max(filter(None, known)))
         return due if due is not None and due <= before else None
 
     def _success(self, store: Store, job: Document) -> datetime | None:

@@ -32,7 +32,7 @@ from windmill.core.errors import Unavailable, WindmillError
 from windmill.core.ports import Batch, Store
 from windmill.core.zones import zone
 
-EVERY: Final = 1.0  # seconds between two looks
+EVERY: Final = 2.0  # seconds between two looks
 SAVED_EVERY: Final = timedelta(seconds=30)  # where nothing happens
 LET_GO: Final = 1.5  # seconds that messages under way get when we are to end
 NAME: Final = "alerts"  # of the status document
