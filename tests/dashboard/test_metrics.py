@@ -13,6 +13,7 @@ from tests.support.builders import NOON, a_job, an_execution
 from tests.support.dashboard import NOW, Site
 from tests.support.executions import document
 from tests.support.repository import page, section
+from windmill.alerts.outbox import Channel, Outbox, outbox_to_document
 from windmill.core.documents import Document, to_text
 from windmill.core.model import Cause, State
 from windmill.core.ports import Batch
@@ -144,7 +145,12 @@ def a_home_with_something_of_everything(site: Site) -> None:
         late(3, job="q/other", seconds=1, delay=60, state=State.FAILED),
         late(4, job="q/other", seconds=1, delay=3600, state=State.FAILED, trigger=Cause.MANUAL),
     ]
-    status: dict[str, Document] = {"scheduler": scheduler, "projects": {"id": "projects", "projects": [source]}}
+    alerts = outbox_to_document(Outbox(channels={"team": Channel(uncounted=2, failures=5)}))
+    status: dict[str, Document] = {
+        "alerts": alerts,
+        "scheduler": scheduler,
+        "projects": {"id": "projects", "projects": [source]},
+    }
     site.put(Batch(jobs=[a_job(), a_job(id="q/other")], executions=executions, status=status))
 
 
@@ -187,6 +193,12 @@ def test_groups_the_loop_and_heartbeats_are_told(site: Site) -> None:
     results = ("sent", "failed", "dropped")
     assert [found["windmill_heartbeats_total", f"jobs{result}"] for result in results] == [5, 2, 1]
     assert (found["windmill_heartbeats_waiting", "jobs"], found["windmill_store_rejected", ""]) == (3, 4)
+
+
+def test_channels_that_take_nothing_are_told(site: Site) -> None:
+    a_home_with_something_of_everything(site)
+    found = scraped(site)
+    assert (found["windmill_alerts_waiting", "team"], found["windmill_channel_failures", "team"]) == (2, 5)
 
 
 def test_what_an_older_scheduler_left_is_enough(site: Site) -> None:

@@ -69,6 +69,15 @@ def of_groups(scheduler: Document) -> Iterator[Metric]:
         yield many(name, what, "group", (scheduler.get(field) or {}).items())
 
 
+def of_alerts(alerts: Document) -> Iterator[Metric]:
+    """Yield how the channels of alerts do; `alerts` is their status document."""
+    channels = alerts.get("channels", ())
+    waiting = ((one["channel"], len(one["pending"]) + one["uncounted"]) for one in channels)
+    yield many("windmill_alerts_waiting", "Alerts that wait to be sent.", "channel", waiting)
+    failures = ((one["channel"], one["failures"]) for one in channels)
+    yield many("windmill_channel_failures", "How often in a row a channel took no message.", "channel", failures)
+
+
 def of_recent(executions: Sequence[Document]) -> Iterator[Metric]:
     """Yield how long executions take and how late they start; these are documents, newest first."""
     lengths: Mapping[str, list[float]] = defaultdict(list)

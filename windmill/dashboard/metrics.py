@@ -25,7 +25,7 @@ from windmill.dashboard.context import facts, now, store
 from windmill.dashboard.facts import Role
 from windmill.dashboard.gate import viewer
 from windmill.dashboard.health import age
-from windmill.dashboard.measures import many, of_groups, of_recent, of_the_loop, one
+from windmill.dashboard.measures import many, of_alerts, of_groups, of_recent, of_the_loop, one
 from windmill.dashboard.streams import STREAMS_MAX, watching
 
 RECENT: Final = 500  # executions, of the last RECENT_PERIOD
@@ -87,6 +87,7 @@ def _of_the_scheduler(read: Store, instant: datetime) -> Iterator[Metric]:
     yield one("windmill_store_rejected", "Documents that the store refuses.", backlog.get("rejected", 0))
     yield from of_groups(told)
     yield from of_the_loop(told)
+    yield from of_alerts(read.status("alerts") or {})
     yield many(
         "windmill_problems",
         "Mistakes in files.",
