@@ -63,6 +63,23 @@ def test_what_happens_appears_on_a_page_that_stays_open(site: Site, opened: tupl
     expect(browser.page.locator("h1")).to_contain_text("1 job needs attention", timeout=PATIENCE)
 
 
+@pytest.mark.parametrize("path", ["/", f"/executions/{'e' * 16}"])
+def test_the_bar_of_what_runs_moves_where_it_says(site: Site, opened: tuple[Browser, str], path: str) -> None:
+    browser, address = opened
+
+    def tell(value: float) -> None:
+        told = {"value": value, "text": f"at {value}", "at": "2026-01-01T12:00:00.000Z"}
+        site.put(Batch(executions=[a_running_execution(id="e" * 16, progress=told)]))
+
+    tell(0.25)
+    browser.page.goto(f"{address}{path}")
+    bar = browser.page.locator("#live progress")
+    expect(bar).to_have_attribute("value", "0.25")
+    tell(0.75)
+    expect(bar).to_have_attribute("value", "0.75", timeout=PATIENCE)
+    expect(browser.page.get_by_text("at 0.75")).to_be_visible()
+
+
 def test_a_refresh_takes_neither_focus_nor_text_nor_place(site: Site, opened: tuple[Browser, str]) -> None:
     browser, address = opened
     page = browser.page
