@@ -54,7 +54,7 @@ class Bench:
     def job(self, name: str = "a", **changes: Any) -> None:
         notify = {"on_failure": ["team"], "on_recovery": ["team"], "on_late": ["late"]}
         self.store.write(
-            Batch(jobs=[a_job(id=f"p/{name}", covered=to_text(NOON), notify=notify, **changes)]),
+            Batch(jobs=[a_job(**({"id": f"p/{name}", "covered": to_text(NOON), "notify": notify} | changes))]),
         )
 
     def ends(self, number: int, state: State = State.FAILED, *, job: str = "p/a", **changes: Any) -> None:
@@ -242,6 +242,21 @@ def test_nothing_is_late_while_records_wait_for_the_store(bench: Bench) -> None:
     assert [alert.rule for alert, _ in bench.found] == [Rule.LATE]
 
 
+def test_nothing_is_late_in_the_first_seconds_of_an_outage(bench: Bench) -> None:
+    bench.job(expect={"late_after": 5})
+    bench.look(timedelta(hours=1) - SECOND)
+    bench.beat["backlog"] = {"bytes": 10, "away_since": to_text(bench.now)}
+    assert bench.look(30 * SECOND) == []
+
+
+def test_a_changed_schedule_owes_nothing_from_before(bench: Bench) -> None:
+    bench.job(expect={"late_after": 600})
+    bench.look(timedelta(hours=1))
+    bench.job(expect={"late_after": 600}, covered=to_text(bench.now))
+    assert bench.look(11 * MINUTE) == []
+    assert bench.look(timedelta(hours=1)) == [Rule.LATE]
+
+
 def test_a_success_grows_old(bench: Bench) -> None:
     bench.job(expect={"max_age": 3600}, first_seen=to_text(NOON))
     bench.look()
@@ -252,6 +267,7 @@ def test_a_success_grows_old(bench: Bench) -> None:
     bench.ends(2, State.SUCCEEDED)
     bench.look()
     assert bench.look(MINUTE) == []
+    assert bench.look(timedelta(hours=1)) == [Rule.OLD]
 
 
 def test_what_runs_longer_than_usual_is_slow(bench: Bench) -> None:
@@ -312,6 +328,10 @@ def test_a_source_may_be_away_for_a_while(bench: Bench) -> None:
     bench.look()
     assert bench.look(UNREACHABLE - SECOND) == []
     assert bench.look(2 * SECOND) == [Rule.SYNC]
+    told_projects(bench, "synced")
+    bench.look()
+    told_projects(bench, "error", unreachable="no route")
+    assert bench.look() == []
 
 
 def test_records_are_held_to_be_missing_from_when_the_store_went_away_until_nothing_waits() -> None:
