@@ -15,7 +15,6 @@ from windmill.cli.check import FORMS
 from windmill.cli.root import VERBS, Verbs
 from windmill.core.model import State
 from windmill.jobs.schema import job_schema
-from windmill.jobs.spec import INACTIVE
 
 
 def floors() -> list[str]:
@@ -50,11 +49,6 @@ def mappings(schema: dict[str, Any], inner: dict[str, Any]) -> Iterator[dict[str
         yield from mappings(schema, choice)
     if "properties" in inner:
         yield inner
-
-
-def test_the_readme_marks_exactly_the_keys_that_do_nothing_yet() -> None:
-    table = section(page("README.md"), "Job file reference")
-    assert tuple(re.findall(r"^\| `(\w+)` ◌ \|", table, re.MULTILINE)) == INACTIVE
 
 
 IN_ONE_CELL = {"keep", "expect", "notify", "heartbeat", "params", "secrets", "after"}  # their keys share a row

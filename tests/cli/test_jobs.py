@@ -58,7 +58,6 @@ def test_a_start_that_was_only_skipped_is_no_last_execution(home: Path) -> None:
         ({"enabled": False}, "disabled"),
         ({"paused": {"until": None, "by": "ana", "note": ""}}, "paused"),
         ({"stale": True}, "stale"),
-        ({"inactive": ["notify"]}, "inactive"),
     ],
 )
 def test_what_sets_a_job_apart_is_a_flag(home: Path, facts: Document, flag: str) -> None:

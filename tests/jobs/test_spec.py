@@ -110,7 +110,7 @@ def test_what_is_expected_and_who_is_told_is_read(project: Path) -> None:
 
 def test_only_the_entry_point_is_required(project: Path) -> None:
     job = job_of("entry_point: a.py", project)
-    assert (job.key, job.schedule, job.line, job.inactive) == ("reports/a", None, 1, ())
+    assert (job.key, job.schedule, job.line) == ("reports/a", None, 1)
 
 
 def test_defaults_of_the_model_and_of_the_file_are_the_same(project: Path) -> None:

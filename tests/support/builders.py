@@ -49,7 +49,6 @@ def a_job(**changes: Any) -> Document:
         "line": 1,
         "digest": "d",
         "keep": {"days": 90, "runs": None},
-        "inactive": [],
         "stale": False,
         "deleted": False,
         "first_seen": "2026-01-01T00:00:00.000Z",

@@ -79,11 +79,9 @@ def _read(session: Session, checkout: Checkout | None) -> tuple[list[Job], list[
 
 
 def _print_findings(session: Session, form: str, jobs: list[Job], found: list[Problem], base: Path) -> None:
-    inactive = {job.key: list(job.inactive) for job in jobs if job.inactive}
     match form:
         case "json":
-            facts = {"jobs": [job.key for job in jobs], "problems": as_facts(found), "inactive": inactive}
-            session.print_json(facts)
+            session.print_json({"jobs": [job.key for job in jobs], "problems": as_facts(found)})
             return
         case "github":
             for line in findings.github(_in_repository(found, base)):
@@ -92,8 +90,6 @@ def _print_findings(session: Session, form: str, jobs: list[Job], found: list[Pr
             session.print_json(findings.sarif(_in_repository(found, base)))
         case _:
             print_problems(as_facts(found))
-    for key, names in inactive.items():
-        session.say(f"{key}: not active yet: {', '.join(names)}")
     session.say(f"{count(len(jobs), 'job')}, {count(len(found), 'problem')}")
 
 

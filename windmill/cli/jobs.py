@@ -28,9 +28,8 @@ def jobs(session: Session) -> None:
         windmill jobs
         windmill jobs --json
 
-    Flags: disabled in its file; paused by a person; stale, its file is broken and the last good version is in effect;
-    inactive, it has keys that do not act yet. Piped, the columns are separated by tabs: id, next start, last state,
-    last start, flags, schedule.
+    Flags: disabled in its file; paused by a person; stale, its file is broken and the last good version is in effect.
+    Piped, the columns are separated by tabs: id, next start, last state, last start, flags, schedule.
     """
     now, latest = session.now, session.store.latest_executions()
     rows = [_row(session, job, latest.get(job["id"]), now) for job in known_jobs(session)]
@@ -73,7 +72,6 @@ def flags(job: Document) -> list[str]:
         ("disabled", not job["enabled"]),
         ("paused", paused is not None),
         ("stale", job["stale"]),
-        ("inactive", bool(job["inactive"])),
     ]
     return [word for word, set_ in marks if set_]
 

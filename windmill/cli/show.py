@@ -139,7 +139,6 @@ def _facts(job: Document, now: datetime) -> list[tuple[str, object]]:
         ("flags", " ".join(flags(job))),
         ("removed", _removal(job)),
         ("paused", pause),
-        ("not active yet", ", ".join(job["inactive"])),
         ("first seen", job["first_seen"]),
         ("started slots", job["runs"] if "max_runs" in _schedule(job) else ""),
     ]

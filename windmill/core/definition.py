@@ -51,7 +51,6 @@ def definition(job: Job, *, stale: bool) -> Document:
             name: list(value) if isinstance(value, tuple) else value for name, value in asdict(job.notify).items()
         },
         "retry": {"limit": job.retry.limit, "exit_codes": list(job.retry.exit_codes)},
-        "inactive": list(job.inactive),
         "stale": stale,
         "deleted": False,
         "removed": None,

@@ -218,7 +218,6 @@ class Job:
     owner: str = ""
     document: Mapping[str, Any] = field(default_factory=dict)  # the document as read, JSON-ready
     complete: Mapping[str, Any] = field(default_factory=dict)  # the same with all that came from elsewhere filled in
-    inactive: tuple[str, ...] = ()  # keys accepted whose behaviour does not exist yet
 
     @property
     def key(self) -> str:

@@ -29,8 +29,8 @@ class Facts:
     `schedule(job)` returns by what schedule, None for one without or that nobody can read. `trusted_hosts` are the
     names, beside those of loopback, under which the dashboard may be asked for.
 
-    `until(text, now)` returns the instant that a person means by a duration or a time, raising WindmillError in words;
-    `missing(execution)` the revision that has to be made available before it runs again exactly, "" for none, raising
+    `until(text, now)` returns the instant that a person means by a duration or a time, and raises WindmillError in
+    words; `missing(execution)` the revision that has to be made available before it runs again exactly, "" for none, raising
     WindmillError where its code is gone.
 
     `suspects(store, execution)` returns the commits that may have broken the job of an execution that failed, likely

@@ -82,23 +82,29 @@ def _times(fields: Expression) -> str | None:
     second, minute, hour = fields.second, fields.minute, fields.hour
     if not second.zero:
         return None
-    if hour.star and minute.star:
-        return str(gettext("every minute"))
-    if hour.star and (step := _step(minute)):
-        return str(gettext("every %(span)s", span=duration_in_words(timedelta(minutes=step))))
-    if hour.star and minute.zero:
-        return str(gettext("every hour, on the hour"))
+    if hour.star and (words := _in_every_hour(minute)):
+        return words
     if hours := _range(hour):
         return _within(minute, *hours)
-    if minute.single_value is not None:
-        if hour.star:
-            return str(gettext("every hour, at minute %(minute)s", minute=minute.single_value))
-        if (step := _step(hour)) and minute.zero:
-            return str(gettext("every %(span)s", span=duration_in_words(timedelta(hours=step))))
+    if (step := _step(hour)) and minute.zero:
+        return str(gettext("every %(span)s", span=duration_in_words(timedelta(hours=step))))
     if minute.all_singles and hour.all_singles:
         found = [f"{one:02}:{other:02}" for one, other in product(sorted(hour.singles()), sorted(minute.singles()))]
         return str(gettext("at %(times)s", times=joined(found))) if len(found) <= TIMES else None
     return None
+
+
+def _in_every_hour(minute: Field) -> str:
+    """Return at which of its minutes, "" where there are no plain words for it."""
+    if minute.star:
+        return str(gettext("every minute"))
+    if step := _step(minute):
+        return str(gettext("every %(span)s", span=duration_in_words(timedelta(minutes=step))))
+    if minute.zero:
+        return str(gettext("every hour, on the hour"))
+    if minute.single_value is not None:
+        return str(gettext("every hour, at minute %(minute)s", minute=minute.single_value))
+    return ""
 
 
 def _within(minute: Field, first: int, last: int) -> str | None:

@@ -75,7 +75,7 @@ def serve(
 
 
 def _channel(larger: Mapping[str, int]) -> type[Any]:
-    """Return the connection of a browser that may send more to some paths; others are cut off before they are kept."""
+    """Return the connection of a browser that may send more to some paths; others are cut off before that."""
 
     class Parser(HTTPRequestParser):  # type: ignore[misc] # waitress has no types
         adj: Any

@@ -37,7 +37,6 @@ from windmill.jobs.models import JobKeys, NotifyKeys, ScheduleKeys
 from windmill.jobs.strict_yaml import Document
 from windmill.jobs.words import nearest
 
-INACTIVE: Final[tuple[str, ...]] = ()
 NOT_DEFAULTS: Final = ("name", "entry_point", "schedule")
 MERGED: Final = ("env", "labels", "retry", "limits", "output", "keep", "expect", "notify")
 _PLACEHOLDER: Final = "main.py"  # stands for an entry point that was reported, so that the rest is judged
@@ -273,10 +272,8 @@ def _build(
         "description": keys.description,
         "labels": keys.labels,
         "owner": keys.owner,
-        "inactive": tuple(key for key in INACTIVE if merged.get(key)),
     }
-    meaning = {**values, "without behaviour": {key: merged[key] for key in values["inactive"]}}
-    digest = hashlib.blake2b(json.dumps(meaning, sort_keys=True, default=_plain).encode(), digest_size=16).hexdigest()
+    digest = hashlib.blake2b(json.dumps(values, sort_keys=True, default=_plain).encode(), digest_size=16).hexdigest()
     return Job(
         **values,
         file=file,

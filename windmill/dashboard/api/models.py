@@ -139,7 +139,6 @@ class WholeJob(Job):
     document: dict[str, Any] = Field(description="The definition as its file has it.")
     params: list[dict[str, Any]] = Field(default_factory=list, description="What a start of it may be given.")
     keep: dict[str, Any] = Field(default_factory=dict, description="How long its executions are kept.")
-    inactive: list[str] = Field(default_factory=list, description="Keys of the definition that have no effect yet.")
 
 
 class Jobs(BaseModel):
