@@ -523,3 +523,15 @@ def test_a_start_that_failed_is_judged_though_nothing_else_was_written_down(line
     ended = execution_of(json.loads(frame.payload))
     state = absorb(before["dw/extract"], ended)
     assert state.open == ended
+
+
+def test_an_end_that_another_start_followed_counts_when_both_are_read_back(line: Line) -> None:
+    line.define(EXTRACT)
+    line.at(T0)
+    running = replace(line.newest("extract").execution, state=State.RUNNING, started_at=T0)
+    ended = replace(running, state=State.SUCCEEDED, ended_at=T0 + MINUTE)
+    again = replace(running, id="f" * 16, slot=T0 + HOUR, queued_at=T0 + HOUR, started_at=T0 + HOUR)
+    state = line.table["dw/extract"].state
+    for fact in (running, ended, again):
+        state = absorb(state, fact)
+    assert (state.open, state.last and state.last.id) == (again, ended.id)

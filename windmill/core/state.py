@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from windmill.core.documents import Document, from_document, from_text, to_document, to_text
-from windmill.core.model import SCHEDULED, Cause, Execution, State, execution_id
+from windmill.core.model import SCHEDULED, TERMINAL, Cause, Execution, State, execution_id
 
 BLOCKED: Final = "blocked"  # how the reason begins of what was not started because of its upstreams
 COALESCED: Final = "coalesced"  # the reason of slots that a later one stands for
@@ -212,13 +212,21 @@ def absorb(state: JobState, execution: Execution) -> JobState:
     outdated = state.open is not None and execution.queued_at < state.open.queued_at
     if execution.state in {State.QUEUED, State.RUNNING} and not outdated:
         changes |= {"open": execution, "ordered": False, "exact": _exact_of(state, execution)}
-        state = superseded(state, execution)
+        state = superseded(_followed_by(state, execution), execution)
     elif state.open is None and execution.state is not State.SKIPPED and (fresh or _news(state, execution)):
         changes |= {"open": execution, "exact": _exact_of(state, execution)}  # it ended before it was ever seen open
         state = superseded(state, execution)
     elif state.open is not None and state.open.id == execution.id:
         changes |= {"open": execution, "ordered": False}
     return linked(replace(state, **changes) if changes else state, execution)
+
+
+def _followed_by(state: JobState, execution: Execution) -> JobState:
+    """Return the state in which an end that nobody judged is final because something else began after it."""
+    ended = state.open
+    if ended is None or ended.state not in TERMINAL or ended.id in {execution.id, execution.retry_of}:
+        return state
+    return replace(state, last=end_of(ended))
 
 
 def _news(state: JobState, execution: Execution) -> bool:
