@@ -535,3 +535,15 @@ def test_an_end_that_another_start_followed_counts_when_both_are_read_back(line:
     for fact in (running, ended, again):
         state = absorb(state, fact)
     assert (state.open, state.last and state.last.id) == (again, ended.id)
+
+
+def test_an_end_counts_that_is_read_after_what_waits_now(line: Line) -> None:
+    line.define(EXTRACT)
+    line.at(T0)
+    running = replace(line.newest("extract").execution, state=State.RUNNING, started_at=T0)
+    ended = replace(running, state=State.SUCCEEDED, ended_at=T0 + HOUR)
+    queued = replace(running, id="f" * 16, state=State.QUEUED, slot=T0 + HOUR, queued_at=T0 + HOUR, started_at=None)
+    state = line.table["dw/extract"].state
+    for fact in (running, queued, ended, ended):
+        state = absorb(state, fact)
+    assert (state.open, state.last and state.last.id) == (queued, ended.id)

@@ -218,6 +218,8 @@ def absorb(state: JobState, execution: Execution) -> JobState:
         state = superseded(state, execution)
     elif state.open is not None and state.open.id == execution.id:
         changes |= {"open": execution, "ordered": False}
+    elif _ended_before(state, execution):
+        changes["last"] = end_of(execution)
     return linked(replace(state, **changes) if changes else state, execution)
 
 
@@ -227,6 +229,13 @@ def _followed_by(state: JobState, execution: Execution) -> JobState:
     if ended is None or ended.state not in TERMINAL or ended.id in {execution.id, execution.retry_of}:
         return state
     return replace(state, last=end_of(ended))
+
+
+def _ended_before(state: JobState, execution: Execution) -> bool:
+    """True for an end that is read after something else of the job is open: it is final, unless that is its retry."""
+    if state.open is None or execution.state not in TERMINAL - {State.SKIPPED} or execution.ended_at is None:
+        return False
+    return state.open.retry_of != execution.id and (state.last is None or state.last.at < execution.ended_at)
 
 
 def _news(state: JobState, execution: Execution) -> bool:
