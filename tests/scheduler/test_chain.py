@@ -211,6 +211,14 @@ def test_an_upstream_that_is_not_there_is_waited_for(line: Line) -> None:
     assert (line.started(), line.skipped()) == ([], [])
 
 
+def test_a_start_by_hand_is_followed_also_below_a_job_that_is_not_there(line: Line) -> None:
+    line.define(follower("load", "ghost"), follower("publish", "load"))
+    line.performer.perform(line.table.apply("dw/load", RunRequested(ManualRequest(id="m")), line.now), line.now)
+    line.at(T0)
+    line.finish("load")
+    assert line.started() == ["load", "publish"]
+
+
 # A scheduler that comes back
 
 

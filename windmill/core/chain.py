@@ -33,9 +33,10 @@ class Outlook(NamedTuple):
     until: datetime | None
     last: End | None = None
     passed: End | None = None
+    known: bool = True
 
 
-NOT_THERE: Final = Outlook(UNSETTLED)  # of a job that is not there, or not known yet
+NOT_THERE: Final = Outlook(UNSETTLED, known=False)  # of a job that is not there, or not known yet
 
 
 def upstreams(job: Job, look: Callable[[str], Outlook]) -> tuple[Upstream, ...]:
@@ -83,7 +84,7 @@ def adopt(state: JobState, above: Iterable[Upstream]) -> JobState:
     taken = {
         one.key: state.taken.get(one.key, one.last.id if one.last else "")
         for one in above
-        if one.key in state.taken or one.until != UNSETTLED
+        if one.key in state.taken or one.known
     }
     return state if taken == state.taken else replace(state, taken=taken)
 

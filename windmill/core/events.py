@@ -23,6 +23,7 @@ class Upstream:
     until: datetime | None
     last: End | None = None
     passed: End | None = None
+    known: bool = True  # False for a job that is not there, or not known yet
 
 
 @dataclass(frozen=True, slots=True)
