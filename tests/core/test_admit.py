@@ -135,3 +135,25 @@ def test_nothing_that_had_room_is_overtaken_by_what_came_two_hundred_minutes_lat
         if newest is not None and len(taken) == places:
             stayed = [since for since, group in waits.values() if left[group] > 0]
             assert all(since >= newest - 200 for since in stayed)
+
+
+@given(
+    patient=st.tuples(st.sampled_from(["", "a"]), st.integers(-100, 100)),
+    rivals=st.lists(st.tuples(st.sampled_from(["", "a", "b"]), st.integers(-100, 100)), min_size=1, max_size=6),
+    places=st.integers(1, 3),
+)
+def test_whoever_waits_starts_however_many_come_later_and_however_urgent(
+    patient: tuple[str, int], rivals: list[tuple[str, int]], places: int
+) -> None:
+    queue = Queue()
+    queue.add(waiting(0), group=patient[0], priority=patient[1])
+    for minute in range(250):  # each minute more come than there are places, for ever
+        for number, (group, priority) in enumerate(rivals * 2):
+            queue.add(waiting(1000 * (minute + 1) + number, minutes=minute), group=group, priority=priority)
+        if "dw/j0" in queue.take(places, {"a": 1, "b": 1}):
+            return
+    # Nothing that comes from now on goes before it: what does is finite, and known.
+    before = [one for one in queue.line() if one.rank <= T0 - patient[1] * MINUTE]
+    for number, (group, priority) in enumerate(rivals * 2):
+        queue.add(waiting(number + 1, minutes=250), group=group, priority=priority)
+    assert "dw/j0" in queue.take(len(before))
