@@ -30,8 +30,8 @@ class Facts:
     names, beside those of loopback, under which the dashboard may be asked for.
 
     `until(text, now)` returns the instant that a person means by a duration or a time, and raises WindmillError in
-    words; `missing(execution)` returns the revision that has to be made available before it runs again exactly, "" for
-    none, and raises WindmillError where its code is gone.
+    words; `missing(execution)` returns the revision that has to be made available before it runs again exactly, ""
+    for none, and raises WindmillError where its code is gone.
 
     `suspects(store, execution)` returns the commits that may have broken the job of an execution that failed, likely
     ones first: {commit, author, subject, at, touches}.
