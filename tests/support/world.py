@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from windmill.core.decide import decide, wakes_at
+from windmill.core.advance import wakes_at
+from windmill.core.decide import decide
 from windmill.core.events import (
     Admit,
     Answer,

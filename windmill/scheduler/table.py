@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from windmill.core.advance import wakes_at
 from windmill.core.chain import NOT_THERE, Outlook, outlook, upstreams
-from windmill.core.decide import decide, wakes_at
+from windmill.core.decide import decide
 from windmill.core.events import Admit, Defined, Definition, Due, Ended, Event, Order, Record
 from windmill.core.model import Execution, Job, Retry
 from windmill.core.state import JobState, absorb
