@@ -138,9 +138,16 @@ def test_an_execution_that_waits_says_for_what(site: Site, scheduler: Document, 
         assert said in text(html(site, path)), path
 
 
-def test_who_waits_behind_others_has_a_number(site: Site) -> None:
-    wait_in_line(site, {"running": 8, "max_running": 8}, "p/a", "p/b", "p/extract")
-    assert "Number 3 in line: all places are taken (8)" in text(html(site, f"/executions/{E2}"))
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({}, "Number 3 in line: all places are taken (8)"),
+        ({"groups": {"dw": 1}, "groups_taken": {"dw": 1}}, "Number 3 in line: group dw is full (1 of 1)"),
+    ],
+)
+def test_who_waits_behind_others_has_a_number(site: Site, groups: Document, said: str) -> None:
+    wait_in_line(site, {"running": 8, "max_running": 8} | groups, "p/a", "p/b", "p/extract")
+    assert said in text(html(site, f"/executions/{E2}"))
 
 
 def wait_in_line(site: Site, scheduler: Document, *jobs: str) -> None:
@@ -182,7 +189,8 @@ def test_jobs_that_follow_stand_beneath_the_one_that_is_due(tmp_path: Path) -> N
     timed = Schedule(interval=timedelta(hours=1))
     site = Site(tmp_path / "windmill.db", schedule=lambda job: None if job.get("after") else timed)
     site.put(Batch(jobs=[job("extract"), job("load", "p/extract"), job("both", "p/load", "p/other")]))
-    site.put(Batch(executions=[an_execution(id=f"{number:016x}", job="p/extract") for number in range(5)]))
+    ran = [(one, number) for one in ("extract", "load") for number in range(5)]
+    site.put(Batch(executions=[an_execution(id=f"{number:015x}{len(one):x}", job=f"p/{one}") for one, number in ran]))
     lane = text(html(site, "/upcoming").partition("extract</a>")[2].partition("</th>")[0])
     assert "↳ then p/ load , about 12:15" in lane
     assert "↳ then p/ both" in lane

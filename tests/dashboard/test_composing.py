@@ -301,7 +301,7 @@ def test_a_problem_is_shown_at_the_field_it_came_from(path: tuple[str | int, ...
     ("text", "above"),
     [
         ("extract", [{"job": "extract"}]),
-        ("extract success\n\n other/rates   any \n", [{"job": "extract"}, {"job": "other/rates", "when": "any"}]),
+        ("extract  success\n\n other/rates   any \n", [{"job": "extract"}, {"job": "other/rates", "when": "any"}]),
         ("extract failure", [{"job": "extract", "when": "failure"}]),
     ],
 )
