@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -14,3 +15,8 @@ pytest.register_assert_rewrite(
 # A shell starts background commands with SIGINT ignored, and every process of a test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return what `-n auto` means: half as many again as there are cores, as journeys wait more than they compute."""
+    return max(2, (os.cpu_count() or 1) * 3 // 2)

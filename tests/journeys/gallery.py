@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Page
@@ -24,9 +24,10 @@ from tests.support.dashboard import Site
 from tests.support.live import Live
 from tests.support.waiting import until
 
+Theme = Literal["light", "dark"]
 WIDTHS: Final = (375, 800, 1280)
 HEIGHT: Final = 900
-THEMES: Final = ("light", "dark")
+THEMES: Final[tuple[Theme, ...]] = ("light", "dark")
 LANGUAGES: Final = ("en", "pt-BR")
 LINKS: Final = "links => links.map(link => new URL(link.getAttribute('href'), location).href.split('#')[0])"
 SCENES: Final = {"full": scenes.full, "empty": scenes.empty, "failing": scenes.failing}
@@ -77,7 +78,7 @@ def exhibition(scene: str, root: Path) -> Iterator[tuple[Live, str]]:
 
 
 @contextmanager
-def visitor(theme: str, language: str) -> Iterator[Browser]:
+def visitor(theme: Theme, language: str) -> Iterator[Browser]:
     """Yield a browser of somebody who likes it so."""
     with chromium(color_scheme=theme, locale=language) as browser:
         yield browser
